@@ -169,6 +169,300 @@ bool gguf_type_bytes(uint32_t type, uint64_t elements, uint64_t *bytes);
 /* Swaps the byte order of `bytes` bytes of whole blocks in place. */
 void gguf_type_swap(uint32_t type, void *data, size_t bytes);
 
+/* ---- Metadata values ------------------------------------------------------------ */
+
+enum gguf_value_type {
+    GGUF_VALUE_U8 = 0,
+    GGUF_VALUE_I8 = 1,
+    GGUF_VALUE_U16 = 2,
+    GGUF_VALUE_I16 = 3,
+    GGUF_VALUE_U32 = 4,
+    GGUF_VALUE_I32 = 5,
+    GGUF_VALUE_F32 = 6,
+    GGUF_VALUE_BOOL = 7,
+    GGUF_VALUE_STRING = 8,
+    GGUF_VALUE_ARRAY = 9,
+    GGUF_VALUE_U64 = 10,
+    GGUF_VALUE_I64 = 11,
+    GGUF_VALUE_F64 = 12
+};
+
+/* "u8", "f32", "string", "array"...; NULL for a number that is no value type. */
+const char *gguf_value_type_name(enum gguf_value_type type);
+
+/* The value type with that name, as gguf_value_type_name spells it; false if none. */
+bool gguf_value_type_by_name(const char *name, enum gguf_value_type *type);
+
+/* Bytes of one scalar of this type; 0 for strings and arrays. */
+size_t gguf_value_type_size(enum gguf_value_type type);
+
+/*
+ * A validated value: a view of the bytes that the file holds, never a copy. Valid as
+ * long as the model (or buffer) that it came from. A value is small: pass it around.
+ */
+struct gguf_value {
+    uint8_t type;     /* enum gguf_value_type */
+    uint8_t item;     /* element type of an array; otherwise equal to `type` */
+    bool big_endian;  /* byte order of `data` */
+    bool short_sizes; /* sizes in `data` are 32 bits wide (version 1) */
+    uint64_t count;   /* elements of an array; 1 otherwise */
+    const unsigned char *data; /* the encoded elements, after all headers */
+    uint64_t size;             /* bytes of `data`; a string's length */
+};
+
+/* Readers of a scalar. False, and *out untouched, where the type does not fit:
+ * u64 and i64 take every integer type whose value fits and bool as 0 or 1, f64 takes
+ * f32 and f64 and every integer type, bool takes bool alone, string takes string. */
+bool gguf_value_u64(struct gguf_value value, uint64_t *out);
+bool gguf_value_i64(struct gguf_value value, int64_t *out);
+bool gguf_value_f64(struct gguf_value value, double *out);
+bool gguf_value_bool(struct gguf_value value, bool *out);
+bool gguf_value_string(struct gguf_value value, struct gguf_str *out);
+
+/* Walks the elements of an array in order, each in constant time:
+ *     struct gguf_iter it = gguf_items(array);
+ *     for (struct gguf_value v; gguf_next(&it, &v);) ...
+ * A scalar is walked as an array of one. Elements may be arrays themselves. */
+struct gguf_iter {
+    struct gguf_value array;
+    uint64_t index;
+    uint64_t position; /* bytes consumed */
+};
+struct gguf_iter gguf_items(struct gguf_value array);
+bool gguf_next(struct gguf_iter *it, struct gguf_value *item);
+
+/* Copies an array of f32 (exactly `count` of them, in native order) into `out`.
+ * False if the element type or the count differs. The typed forms for other widths
+ * go through gguf_items. */
+bool gguf_value_f32s(struct gguf_value array, float *out, uint64_t count);
+
+/* ---- Open ------------------------------------------------------------------------ */
+
+/* An open model: one file, or a set of shards read as one. */
+struct gguf;
+
+enum gguf_open_flags {
+    /* Open the named file alone even if it is a shard of a set. */
+    GGUF_OPEN_SINGLE = 1,
+    /* For looking at damaged files: errors in the tensor infos' types, offsets and
+     * extents and missing shards do not fail the open; each is kept as a problem
+     * (gguf_problem_at), and a tensor that it concerns is not readable. An error in
+     * the structure itself still fails. */
+    GGUF_OPEN_INSPECT = 2,
+    /* Map the files into memory, for gguf_tensor_map. */
+    GGUF_OPEN_MAP = 4
+};
+
+/*
+ * Opens the model at `path`. If the file is one of a shard set (split.count > 1 in its
+ * metadata), its siblings are found by name in the same folder and the set is read as
+ * one model, whichever shard was named. Only regular files are opened. Everything is
+ * validated here, in time linear in the metadata. On failure *out is NULL.
+ */
+enum gguf_status gguf_open(struct gguf **out, const char *path, unsigned flags,
+                           struct gguf_error *err);
+
+/* Opens a model in memory. The buffer is borrowed until gguf_close. */
+enum gguf_status gguf_open_memory(struct gguf **out, const void *data, size_t size,
+                                  unsigned flags, struct gguf_error *err);
+
+void gguf_close(struct gguf *model);
+
+/* What GGUF_OPEN_INSPECT found, in file order. At most 64 are kept; the count is of
+ * all. NULL past the kept ones. */
+size_t gguf_problem_count(const struct gguf *model);
+const struct gguf_error *gguf_problem_at(const struct gguf *model, size_t index);
+
+/* ---- Files of a model ---------------------------------------------------------------- */
+
+struct gguf_file {
+    const char *path;      /* as opened; "" for memory */
+    uint32_t version;      /* 1, 2 or 3 */
+    bool big_endian;
+    uint32_t alignment;    /* bytes */
+    uint64_t file_bytes;
+    uint64_t kv_bytes;     /* end of the metadata, from the start of the file */
+    uint64_t header_bytes; /* end of the tensor infos */
+    uint64_t data_offset;  /* header_bytes rounded up to the alignment */
+    size_t kv_count;
+    size_t tensor_count;
+    size_t first_tensor;   /* index of its first tensor in the model */
+};
+
+/* Files in shard order; 1 for a model that is not split. NULL past the end. */
+size_t gguf_file_count(const struct gguf *model);
+const struct gguf_file *gguf_file_at(const struct gguf *model, size_t index);
+
+/* ---- Metadata -------------------------------------------------------------------------- */
+
+struct gguf_kv {
+    struct gguf_str key;
+    struct gguf_value value;
+};
+
+/* The metadata of the first file, in file order. NULL past the end. */
+size_t gguf_kv_count(const struct gguf *model);
+const struct gguf_kv *gguf_kv_at(const struct gguf *model, size_t index);
+
+/* By key, in constant time; NULL if there is none. */
+const struct gguf_kv *gguf_kv_find(const struct gguf *model, const char *key);
+
+/* Typed getters by key; the rules are those of the gguf_value_* readers. */
+bool gguf_get_u64(const struct gguf *model, const char *key, uint64_t *out);
+bool gguf_get_i64(const struct gguf *model, const char *key, int64_t *out);
+bool gguf_get_f64(const struct gguf *model, const char *key, double *out);
+bool gguf_get_bool(const struct gguf *model, const char *key, bool *out);
+bool gguf_get_string(const struct gguf *model, const char *key, struct gguf_str *out);
+/* An array with that element type, any count. */
+bool gguf_get_array(const struct gguf *model, const char *key, enum gguf_value_type item,
+                    struct gguf_value *out);
+
+/* The value of general.architecture, or an empty string. */
+struct gguf_str gguf_architecture(const struct gguf *model);
+
+/* Looks up "<architecture>.<suffix>": gguf_kv_find_arch(model, "block_count"). */
+const struct gguf_kv *gguf_kv_find_arch(const struct gguf *model, const char *suffix);
+bool gguf_get_arch_u64(const struct gguf *model, const char *suffix, uint64_t *out);
+
+/* ---- Tensors ---------------------------------------------------------------------------- */
+
+struct gguf_tensor {
+    struct gguf_str name;
+    uint32_t type;    /* enum gguf_type, or an id that is not known */
+    uint32_t n_dims;
+    uint64_t ne[GGUF_MAX_DIMS]; /* innermost first: ne[0] is the row; unused ones are 1 */
+    uint64_t elements;          /* product of ne */
+    uint64_t bytes;             /* stored size; 0 where the size is not known */
+    uint64_t offset;            /* from the start of its file */
+    uint32_t file;              /* index of its file */
+    bool readable;              /* type known and data inside the file */
+};
+
+/* Tensors of all files, in shard order and file order. NULL past the end. */
+size_t gguf_tensor_count(const struct gguf *model);
+const struct gguf_tensor *gguf_tensor_at(const struct gguf *model, size_t index);
+
+/* By name, in constant time; NULL if there is none. */
+const struct gguf_tensor *gguf_tensor_find(const struct gguf *model, const char *name);
+
+/*
+ * Reads `size` bytes of a readable tensor from byte `offset` on into `out`, in little-
+ * endian order whatever the file's. Both must be whole blocks in a big-endian file.
+ * Threads may call it at once. Errors: GGUF_ERR_ARGUMENT outside the tensor,
+ * GGUF_ERR_TRUNCATED if the file has shrunk, GGUF_ERR_IO.
+ */
+enum gguf_status gguf_tensor_read(const struct gguf *model, const struct gguf_tensor *tensor,
+                                  uint64_t offset, void *out, size_t size,
+                                  struct gguf_error *err);
+
+/* The stored bytes in place, in the file's byte order: for a model in memory or opened
+ * with GGUF_OPEN_MAP, and a readable tensor; otherwise NULL. A mapped file must not
+ * shrink while it is used. */
+const void *gguf_tensor_map(const struct gguf *model, const struct gguf_tensor *tensor);
+
+/* Hints to the system about bytes of a tensor that will be read soon, or never again. */
+enum gguf_advice { GGUF_ADVISE_WILL_NEED, GGUF_ADVISE_DONE };
+void gguf_tensor_advise(const struct gguf *model, const struct gguf_tensor *tensor,
+                        uint64_t offset, uint64_t size, enum gguf_advice advice);
+
+/* ---- Write ------------------------------------------------------------------------------- */
+
+/*
+ * A writer has three phases. Declare: keys and tensors in the order of the file. Begin:
+ * the layout is fixed, free space checked, a temporary file created in the target's
+ * folder, preallocated, and the header written. Write: tensor bytes in any order.
+ * Finish: every byte is accounted for, fsync, rename onto the target, fsync of the
+ * folder. Until the rename the target is untouched; gguf_writer_free before it removes
+ * the temporary files.
+ */
+struct gguf_writer;
+
+struct gguf_writer_options {
+    bool big_endian;           /* write scalars and block fields big-endian */
+    bool overwrite;            /* replace an existing target; otherwise GGUF_ERR_EXISTS */
+    uint64_t shard_bytes;      /* start a new shard before tensor data exceeds this; 0: never */
+    uint64_t shard_tensors;    /* and before it has this many tensors; 0: never */
+    bool empty_first_shard;    /* metadata alone in the first shard */
+};
+
+/*
+ * `path` is the target. With shards it is a prefix: "dir/name.gguf" or "dir/name" gives
+ * dir/name-00001-of-0000N.gguf. NULL for a layout without a file (a dry run). `options`
+ * may be NULL for none. The alignment is that of the key general.alignment if it is set
+ * (u32, a power of two up to 1 MiB), otherwise 32.
+ */
+enum gguf_status gguf_writer_new(struct gguf_writer **out, const char *path,
+                                 const struct gguf_writer_options *options,
+                                 struct gguf_error *err);
+void gguf_writer_free(struct gguf_writer *writer);
+
+/* Sets a key: in its old place if it exists, at the end otherwise. Bytes are copied, any
+ * value is taken and converted to the byte order and version of the output. */
+enum gguf_status gguf_writer_set(struct gguf_writer *writer, struct gguf_str key,
+                                 struct gguf_value value, struct gguf_error *err);
+enum gguf_status gguf_writer_set_u16(struct gguf_writer *writer, const char *key,
+                                     uint16_t value, struct gguf_error *err);
+enum gguf_status gguf_writer_set_u32(struct gguf_writer *writer, const char *key,
+                                     uint32_t value, struct gguf_error *err);
+enum gguf_status gguf_writer_set_i32(struct gguf_writer *writer, const char *key,
+                                     int32_t value, struct gguf_error *err);
+enum gguf_status gguf_writer_set_u64(struct gguf_writer *writer, const char *key,
+                                     uint64_t value, struct gguf_error *err);
+enum gguf_status gguf_writer_set_f32(struct gguf_writer *writer, const char *key, float value,
+                                     struct gguf_error *err);
+enum gguf_status gguf_writer_set_bool(struct gguf_writer *writer, const char *key, bool value,
+                                      struct gguf_error *err);
+enum gguf_status gguf_writer_set_string(struct gguf_writer *writer, const char *key,
+                                        struct gguf_str value, struct gguf_error *err);
+enum gguf_status gguf_writer_set_strings(struct gguf_writer *writer, const char *key,
+                                         const struct gguf_str *values, size_t count,
+                                         struct gguf_error *err);
+/* Removes a key; no error if there is none. */
+void gguf_writer_remove(struct gguf_writer *writer, const char *key);
+
+/* Copies all metadata of a model in order, without the split.* keys. */
+enum gguf_status gguf_writer_copy_metadata(struct gguf_writer *writer,
+                                           const struct gguf *model, struct gguf_error *err);
+
+/* Declares a tensor; `ne` holds `n_dims` sizes, innermost first. Tensors are numbered
+ * from 0 in the order of these calls. `shard` is the number of its file, 0-based and not
+ * decreasing, or GGUF_SHARD_AUTO to follow the options. */
+#define GGUF_SHARD_AUTO UINT32_MAX
+enum gguf_status gguf_writer_add_tensor(struct gguf_writer *writer, struct gguf_str name,
+                                        uint32_t type, uint32_t n_dims, const uint64_t *ne,
+                                        uint32_t shard, struct gguf_error *err);
+
+/* Bytes of all output files together, header and padding included. Fixes the layout. */
+enum gguf_status gguf_writer_total_bytes(struct gguf_writer *writer, uint64_t *bytes,
+                                         struct gguf_error *err);
+
+/* Number of output files and the path of each, known once the layout is fixed. */
+size_t gguf_writer_file_count(const struct gguf_writer *writer);
+const char *gguf_writer_file_path(const struct gguf_writer *writer, size_t index);
+
+enum gguf_status gguf_writer_begin(struct gguf_writer *writer, struct gguf_error *err);
+
+/*
+ * Writes `size` bytes of tensor `tensor` from byte `offset` on; `data` is in little-endian
+ * order and is swapped as the output needs (whole blocks then). Threads may call it at
+ * once for different bytes; every byte must be written once.
+ */
+enum gguf_status gguf_writer_write(struct gguf_writer *writer, size_t tensor, uint64_t offset,
+                                   const void *data, size_t size, struct gguf_error *err);
+
+enum gguf_status gguf_writer_finish(struct gguf_writer *writer, struct gguf_error *err);
+
+/* ---- Shard names --------------------------------------------------------------------------- */
+
+/* Splits ".../name-00002-of-00009.gguf" into the length of its prefix (".../name"), number
+ * (1-based) and count. False if the name has another form. */
+bool gguf_shard_parse(const char *path, size_t *prefix_size, uint32_t *number,
+                      uint32_t *count);
+
+/* Writes "PREFIX-00002-of-00009.gguf" for 1-based `number`. False if it does not fit. */
+bool gguf_shard_path(char *out, size_t out_size, struct gguf_str prefix, uint32_t number,
+                     uint32_t count);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,135 @@
+/*
+ * quant: the block formats of GGUF tensors. Decoding, encoding, the choice of a type
+ * for every tensor (recipes), importance matrices, and the pipeline that quantizes a
+ * whole model. The conventions of libgguf/gguf.h hold here too.
+ */
+#ifndef QUANT_H
+#define QUANT_H
+
+#include "libgguf/gguf.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Blocks ------------------------------------------------------------------ */
+
+/* Decodes blocks to floats: `n` elements, a whole number of blocks. */
+typedef void (*quant_decode_fn)(const void *restrict blocks, float *restrict out, size_t n);
+
+/*
+ * Encodes one row of `n` floats, a whole number of blocks. `importance` holds `n` weights
+ * >= 0, or is NULL. `x` must be finite. The bytes depend on the arguments alone.
+ */
+typedef void (*quant_encode_fn)(const float *restrict x, void *restrict blocks, size_t n,
+                                const float *restrict importance);
+
+/* One row of the table of formats. Elements and bytes of a block are in gguf_type_find. */
+struct quant_format {
+    uint32_t type;
+    quant_decode_fn decode;
+    quant_encode_fn encode;    /* NULL where there is none */
+    bool needs_importance;     /* too few bits to be usable without weights */
+};
+
+/* The row of a type; NULL where the type cannot be decoded. */
+const struct quant_format *quant_format_find(uint32_t type);
+
+/* Checks that the values of encoded blocks are finite by looking at the scales only:
+ * index of the first block with a NaN or infinite scale, or SIZE_MAX. For F32, F16,
+ * BF16 and F64 a block is an element. */
+size_t quant_find_invalid(uint32_t type, const void *blocks, size_t n_blocks);
+
+/* ---- Mixes ------------------------------------------------------------------------ */
+
+/* A name that a user gives ("Q4_K_M"), and what it stands for. */
+struct quant_mix {
+    const char *name;
+    const char *alias;     /* a second name ("Q4_K"), or NULL */
+    uint32_t file_type;    /* general.file_type */
+    uint32_t base;         /* type of most tensors */
+    const char *summary;   /* one line for people */
+};
+
+const struct quant_mix *quant_mix_at(size_t index);             /* NULL past the end */
+const struct quant_mix *quant_mix_by_name(const char *name);    /* case ignored; NULL */
+const struct quant_mix *quant_mix_by_file_type(uint64_t file_type);
+
+/* ---- Recipes ------------------------------------------------------------------------- */
+
+#define QUANT_TYPE_NONE UINT32_MAX
+
+/* --tensor-type: tensors whose name the pattern (POSIX extended, searched, matched
+ * against the name as it is) finds get this type. */
+struct quant_override {
+    const char *pattern;
+    uint32_t type;
+};
+
+struct quant_recipe {
+    const struct quant_mix *mix;
+    bool pure;                 /* the base type everywhere */
+    bool leave_output;         /* output.weight keeps its type */
+    bool has_imatrix;
+    uint32_t output_type;      /* --output-tensor-type, or QUANT_TYPE_NONE */
+    uint32_t embedding_type;   /* --token-embedding-type, or QUANT_TYPE_NONE */
+    const struct quant_override *overrides; /* first match wins */
+    size_t n_overrides;
+};
+
+enum quant_reason {
+    QUANT_KEPT,      /* not a tensor that is quantized, or already of the type */
+    QUANT_MIXED,     /* what the mix says */
+    QUANT_OVERRIDDEN,/* an option said so */
+    QUANT_FALLBACK   /* the row length does not divide into blocks of `wanted` */
+};
+
+struct quant_choice {
+    uint32_t tensor;           /* index in the model */
+    uint32_t type;             /* the type to store */
+    uint32_t wanted;           /* before a fallback; otherwise equal to `type` */
+    enum quant_reason reason;
+};
+
+/*
+ * Chooses the type of every tensor, by the rules that llama-quantize has in 2026 (see
+ * docs/recipes.md). `choices` has room for gguf_tensor_count entries and is filled in
+ * the order of the output: tensors outside blk. first, then by block number, names
+ * bytewise (keep_order: the model's own order; the mix is counted in recipe order all
+ * the same). Reads no tensor data.
+ * Errors: GGUF_ERR_ARGUMENT (a bad pattern), GGUF_ERR_MEMORY.
+ */
+enum gguf_status quant_recipe_apply(const struct gguf *model, const struct quant_recipe *recipe,
+                                    bool keep_order, struct quant_choice *choices,
+                                    struct gguf_error *err);
+
+/* ---- Importance matrices ---------------------------------------------------------------- */
+
+/* Mean squared activation of each input column, of each expert. */
+struct quant_importance {
+    struct gguf_str name;  /* of the tensor */
+    uint64_t columns;      /* ne[0] of the tensor */
+    uint64_t experts;      /* ne[2]; 1 for a matrix */
+    const float *weights;  /* [experts][columns], >= 0, finite */
+};
+
+struct quant_imatrix;
+
+/* Reads both file forms: GGUF (in_sum2 and counts) and the legacy .dat. */
+enum gguf_status quant_imatrix_open(struct quant_imatrix **out, const char *path,
+                                    struct gguf_error *err);
+void quant_imatrix_close(struct quant_imatrix *imatrix);
+
+size_t quant_imatrix_count(const struct quant_imatrix *imatrix);
+const struct quant_importance *quant_imatrix_at(const struct quant_imatrix *imatrix,
+                                                size_t index);
+const struct quant_importance *quant_imatrix_find(const struct quant_imatrix *imatrix,
+                                                  struct gguf_str name);
+/* What it was computed from; empty and 0 where the file does not say. */
+struct gguf_str quant_imatrix_dataset(const struct quant_imatrix *imatrix);
+uint64_t quant_imatrix_chunks(const struct quant_imatrix *imatrix);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
