@@ -7,9 +7,9 @@
 /* ---- Errors (error.c) -------------------------------------------------------- */
 
 #if defined(__GNUC__)
-#define GGUF_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define GGUF_PRINTF(fmt_arg, first_arg) __attribute__((format(printf, fmt_arg, first_arg)))
 #else
-#define GGUF_PRINTF(format, first)
+#define GGUF_PRINTF(fmt_arg, first_arg)
 #endif
 
 /* Fills `err` (may be NULL) and returns `status`. Arguments may come from the file as
