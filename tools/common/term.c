@@ -87,7 +87,7 @@ struct term_text term_bytes_exact(uint64_t bytes)
     struct term_text t;
     if (bytes < 1024)
         return term_bytes(bytes);
-    snprintf(t.text, sizeof t.text, "%s (%s bytes)", term_bytes(bytes).text,
+    snprintf(t.text, sizeof t.text, "%.24s (%.28s bytes)", term_bytes(bytes).text,
              term_grouped(bytes).text);
     return t;
 }
@@ -226,75 +226,76 @@ static void print_row(const struct table *t, FILE *stream, size_t first, const s
             print_repeated(stream, " ", owed);
             fputs(text, stream);
             owed = 0;
-            owed += right ? 0 : fill;
         }
-        fputc('\n', stream);
+        owed += right ? 0 : fill;
     }
+    fputc('\n', stream);
+}
 
-    void table_print(const struct table *table, FILE *stream, int indent, bool heading)
-    {
-        size_t *widths = cli_alloc(table->n_columns, sizeof *widths);
-        size_t all = table->n_columns ? 2 * (table->n_columns - 1) : 0;
-        for (size_t i = 0; i < table->n_cells; i++) {
-            size_t n = code_points(table->cells[i]);
-            if (n > widths[i % table->n_columns])
-                widths[i % table->n_columns] = n;
-        }
-        for (size_t c = 0; c < table->n_columns; c++)
-            all += widths[c];
-        for (size_t i = 0; i < table->n_cells; i += table->n_columns) {
+void table_print(const struct table *table, FILE *stream, int indent, bool heading)
+{
+    size_t *widths = cli_alloc(table->n_columns, sizeof *widths);
+    size_t all = table->n_columns ? 2 * (table->n_columns - 1) : 0;
+    for (size_t i = 0; i < table->n_cells; i++) {
+        size_t n = code_points(table->cells[i]);
+        if (n > widths[i % table->n_columns])
+            widths[i % table->n_columns] = n;
+    }
+    for (size_t c = 0; c < table->n_columns; c++)
+        all += widths[c];
+    for (size_t i = 0; i < table->n_cells; i += table->n_columns) {
+        print_repeated(stream, " ", (size_t)indent);
+        print_row(table, stream, i, widths);
+        if (heading && i == 0) {
             print_repeated(stream, " ", (size_t)indent);
-            print_row(table, stream, i, widths);
-            if (heading && i == 0) {
-                print_repeated(stream, " ", (size_t)indent);
-                print_repeated(stream, "─", all);
-                fputc('\n', stream);
-            }
+            print_repeated(stream, "─", all);
+            fputc('\n', stream);
         }
-        free(widths);
     }
+    free(widths);
+}
 
-    /* ---- Progress
-     * ------------------------------------------------------------------------------------ */
+/* ---- Progress
+ * ------------------------------------------------------------------------------------ */
 
-    void progress_start(struct progress * progress, uint64_t total_bytes, bool quiet)
-    {
-        *progress = (struct progress){.total = total_bytes,
-                                      .started = term_seconds(),
-                                      .terminal = isatty(STDERR_FILENO) == 1,
-                                      .quiet = quiet};
-    }
+void progress_start(struct progress *progress, uint64_t total_bytes, bool quiet)
+{
+    *progress = (struct progress){.total = total_bytes,
+                                  .started = term_seconds(),
+                                  .terminal = isatty(STDERR_FILENO) == 1,
+                                  .quiet = quiet};
+}
 
-    static bool is_due(struct progress * p, double now)
-    {
-        if (p->terminal)
-            return now - p->shown >= 0.1;
-        int tenth = p->total ? (int)((double)p->done / (double)p->total * 10) : 10;
-        return tenth > p->shown_tenth && now - (p->shown > 0 ? p->shown : p->started) >= 2;
-    }
+static bool is_due(struct progress *p, double now)
+{
+    if (p->terminal)
+        return now - p->shown >= 0.1;
+    int tenth = p->total ? (int)((double)p->done / (double)p->total * 10) : 10;
+    return tenth > p->shown_tenth && now - (p->shown > 0 ? p->shown : p->started) >= 2;
+}
 
-    void progress_update(struct progress * progress, uint64_t done_bytes, struct gguf_str what)
-    {
-        progress->done = done_bytes;
-        double now = term_seconds();
-        if (progress->quiet || !is_due(progress, now))
-            return;
-        double seconds = now - progress->started;
-        double share = progress->total ? (double)done_bytes / (double)progress->total : 1;
-        double rate = seconds > 0 ? (double)done_bytes / seconds : 0;
-        double left = rate > 0 ? (double)(progress->total - done_bytes) / rate : 0;
-        char name[48];
-        gguf_str_escape(name, sizeof name, what);
-        fprintf(stderr, "%s%3.0f %%  %s/s  ETA %d:%02d  %s%s", progress->terminal ? "\r" : "",
-                share * 100, term_bytes((uint64_t)rate).text, (int)left / 60, (int)left % 60,
-                name, progress->terminal ? "\033[K" : "\n");
-        fflush(stderr);
-        progress->shown = now;
-        progress->shown_tenth = (int)(share * 10);
-    }
+void progress_update(struct progress *progress, uint64_t done_bytes, struct gguf_str what)
+{
+    progress->done = done_bytes;
+    double now = term_seconds();
+    if (progress->quiet || !is_due(progress, now))
+        return;
+    double seconds = now - progress->started;
+    double share = progress->total ? (double)done_bytes / (double)progress->total : 1;
+    double rate = seconds > 0 ? (double)done_bytes / seconds : 0;
+    double left = rate > 0 ? (double)(progress->total - done_bytes) / rate : 0;
+    char name[48];
+    gguf_str_escape(name, sizeof name, what);
+    fprintf(stderr, "%s%3.0f %%  %s/s  ETA %d:%02d  %s%s", progress->terminal ? "\r" : "",
+            share * 100, term_bytes((uint64_t)rate).text, (int)left / 60, (int)left % 60, name,
+            progress->terminal ? "\033[K" : "\n");
+    fflush(stderr);
+    progress->shown = now;
+    progress->shown_tenth = (int)(share * 10);
+}
 
-    void progress_end(struct progress * progress)
-    {
-        if (!progress->quiet && progress->terminal && progress->shown > 0)
-            fputs("\r\033[K", stderr);
-    }
+void progress_end(struct progress *progress)
+{
+    if (!progress->quiet && progress->terminal && progress->shown > 0)
+        fputs("\r\033[K", stderr);
+}
