@@ -3,18 +3,37 @@
 CC      ?= cc
 CFLAGS  ?= -O2 -g
 PREFIX  ?= /usr/local
+DESTDIR ?=
 BUILD   ?= build
 
-WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
+VERSION := $(shell sed -n 's/^.define GGUFKIT_VERSION "\(.*\)"/\1/p' libgguf/gguf.h)
+SONAME  := libgguf.so.$(firstword $(subst ., ,$(VERSION)))
+
+WARN         := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 CPPFLAGS_ALL := -I. -D_POSIX_C_SOURCE=200809L -D_FILE_OFFSET_BITS=64 $(CPPFLAGS)
-CFLAGS_ALL   := -std=c11 $(WARN) -ffp-contract=off -fopenmp -fPIC $(CFLAGS)
+CFLAGS_ALL   := -std=c11 $(WARN) -ffp-contract=off -fopenmp -fPIC -fvisibility=hidden $(CFLAGS)
+LIBS         := -lpcre2-8 -lxxhash -lm
 
 LIB_SRC := $(wildcard libgguf/*.c quant/*.c)
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o)
+COMMON  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/common/*.c))
+TOOLS   := $(notdir $(patsubst %/,%,$(wildcard tools/gguf-*/)))
+BINS    := $(TOOLS:%=$(BUILD)/%)
+MAN     := $(TOOLS:%=docs/man/%.1)
 UNIT    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*.c))
+OBJECTS := $(LIB_OBJ) $(COMMON) $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/gguf-*/*.c))
 
-.PHONY: all test lint clean help deps-test
-all: $(BUILD)/libgguf.a ## build everything
+.PHONY: all deps deps-test demo test programs-asan lint format man install uninstall clean help
+.DELETE_ON_ERROR:
+.SECONDEXPANSION:
+
+all: $(BUILD)/libgguf.a $(BUILD)/libgguf.so $(BUILD)/libgguf.pc $(BINS) ## build the libraries and the programs
+
+deps: ## install the packages that building needs
+	@tests/deps.sh build
+
+deps-test: deps
+	@tests/deps.sh test
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
@@ -24,15 +43,74 @@ $(BUILD)/libgguf.a: $(LIB_OBJ)
 	@rm -f $@
 	@$(AR) rcs $@ $^
 
+$(BUILD)/libgguf.so: $(LIB_OBJ)
+	@$(CC) $(CFLAGS_ALL) $(LDFLAGS) -shared -Wl,-soname,$(SONAME) $^ -o $@ $(LIBS)
+	@ln -sf libgguf.so $(BUILD)/$(SONAME)
+
+$(BUILD)/libgguf.pc: libgguf/libgguf.pc.in libgguf/gguf.h Makefile
+	@mkdir -p $(@D)
+	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' $< > $@
+
+$(BINS): $(BUILD)/%: $$(patsubst %.c,$(BUILD)/%.o,$$(wildcard tools/%/*.c)) $(COMMON) $(BUILD)/libgguf.a
+	@$(CC) $(CFLAGS_ALL) $(LDFLAGS) $^ -o $@ -lcjson $(LIBS)
+
 $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libgguf.a
 	@mkdir -p $(@D)
-	@$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP $< -o $@ $(BUILD)/libgguf.a -lcmocka -lm
+	@$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) -MMD -MP $< -o $@ $(BUILD)/libgguf.a -lcmocka -lcjson $(LIBS)
 
-test: $(UNIT) ## run every test
-	@tests/run.sh $(UNIT)
+$(BUILD)/faultio.so: tests/faults/faultio.c
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS) -std=c11 $(WARN) -D_GNU_SOURCE -fPIC -shared $< -o $@ -ldl
 
-lint: ## static checks
-	@tests/lint.sh
+demo: deps ## build, inspect the fixture model, quantize it, say what to try next
+	@$(MAKE) --no-print-directory all
+	@BUILD=$(BUILD) docs/demo.sh
+
+test: deps-test ## install what the tests need, build, run every test
+	@$(MAKE) --no-print-directory all $(UNIT) $(BUILD)/faultio.so programs-asan
+	@BUILD=$(BUILD) CC=$(CC) tests/run.sh $(UNIT)
+
+# The programs once more with AddressSanitizer and UndefinedBehaviorSanitizer.
+ASAN := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
+programs-asan:
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan CFLAGS="$(ASAN)" $(TOOLS:%=$(BUILD)/asan/%)
+
+lint: deps ## static checks: layers, banned functions, lengths, clang-tidy, cppcheck
+	@tests/deps.sh lint
+	@CPPFLAGS_ALL="$(CPPFLAGS_ALL)" tests/lint.sh
+
+format: ## clang-format everything
+	@clang-format -i $$(git ls-files '*.c' '*.h')
+
+docs/man/%.1: $(BUILD)/%
+	@mkdir -p $(@D)
+	@$< --man > $@
+
+man: $(MAN) ## write the man pages anew from the programs' tables of options
+
+install: all ## install below PREFIX (/usr/local); DESTDIR is put in front
+	@install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig \
+	    $(DESTDIR)$(PREFIX)/include/libgguf $(DESTDIR)$(PREFIX)/include/quant \
+	    $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	@install -m 755 $(BINS) $(DESTDIR)$(PREFIX)/bin
+	@install -m 644 $(BUILD)/libgguf.a $(DESTDIR)$(PREFIX)/lib
+	@install -m 755 $(BUILD)/libgguf.so $(DESTDIR)$(PREFIX)/lib/libgguf.so.$(VERSION)
+	@ln -sf libgguf.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/$(SONAME)
+	@ln -sf $(SONAME) $(DESTDIR)$(PREFIX)/lib/libgguf.so
+	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' libgguf/libgguf.pc.in \
+	    > $(DESTDIR)$(PREFIX)/lib/pkgconfig/libgguf.pc
+	@install -m 644 libgguf/gguf.h $(DESTDIR)$(PREFIX)/include/libgguf
+	@install -m 644 quant/quant.h $(DESTDIR)$(PREFIX)/include/quant
+	@install -m 644 $(MAN) $(DESTDIR)$(PREFIX)/share/man/man1
+	@for t in $(TOOLS); do $(BUILD)/$$t --completion bash \
+	    > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$t; done
+
+uninstall: ## remove what `make install` put there
+	@rm -f $(TOOLS:%=$(DESTDIR)$(PREFIX)/bin/%) $(DESTDIR)$(PREFIX)/lib/libgguf.a \
+	    $(DESTDIR)$(PREFIX)/lib/libgguf.so* $(DESTDIR)$(PREFIX)/lib/pkgconfig/libgguf.pc \
+	    $(DESTDIR)$(PREFIX)/include/libgguf/gguf.h $(DESTDIR)$(PREFIX)/include/quant/quant.h \
+	    $(TOOLS:%=$(DESTDIR)$(PREFIX)/share/man/man1/%.1) \
+	    $(TOOLS:%=$(DESTDIR)$(PREFIX)/share/bash-completion/completions/%)
 
 clean: ## remove what was built
 	rm -rf $(BUILD)
@@ -40,4 +118,4 @@ clean: ## remove what was built
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
 
--include $(LIB_OBJ:.o=.d) $(UNIT:=.d)
+-include $(OBJECTS:.o=.d) $(UNIT:=.d)

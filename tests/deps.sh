@@ -1,0 +1,63 @@
+#!/bin/sh
+# deps.sh build|test|lint: installs the packages that are missing. Silent where nothing
+# is; without the rights to install, names them and fails.
+what=${1:-build}
+cc=${CC:-cc}
+missing=""
+
+# need_header HEADER DEBIAN-PACKAGE
+need_header() {
+  printf '#include <stddef.h>\n#include <stdarg.h>\n#include <stdint.h>\n#include <setjmp.h>\n%s\n#include <%s>\n' "$3" "$1" |
+    "$cc" -E -x c - >/dev/null 2>&1 || missing="$missing $2"
+}
+# need_program PROGRAM DEBIAN-PACKAGE
+need_program() {
+  command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
+}
+
+case $what in
+build)
+  command -v "$cc" >/dev/null 2>&1 || missing="$missing gcc"
+  need_header xxhash.h libxxhash-dev
+  need_header pcre2.h libpcre2-dev '#define PCRE2_CODE_UNIT_WIDTH 8'
+  need_header cjson/cJSON.h libcjson-dev
+  ;;
+test)
+  need_header cmocka.h libcmocka-dev
+  need_program node nodejs
+  need_program npm npm
+  need_program pkg-config pkg-config
+  ;;
+lint)
+  need_program clang-tidy clang-tidy
+  need_program cppcheck cppcheck
+  need_program ctags universal-ctags
+  ;;
+*)
+  echo "usage: deps.sh build|test|lint" >&2
+  exit 2
+  ;;
+esac
+[ -z "$missing" ] && exit 0
+
+as_root=""
+if [ "$(id -u)" -ne 0 ]; then
+  as_root="sudo -n"
+  sudo -n true 2>/dev/null || as_root=none
+fi
+if [ "$as_root" != none ] && command -v apt-get >/dev/null 2>&1; then
+  echo "installing:$missing"
+  # shellcheck disable=SC2086
+  if $as_root apt-get update -q >/dev/null && $as_root env DEBIAN_FRONTEND=noninteractive \
+      apt-get install -y -q --no-install-recommends $missing >/dev/null; then
+    exit 0
+  fi
+fi
+echo "missing packages, and no way to install them from here:$missing" >&2
+cat >&2 <<EOF
+  Debian, Ubuntu: sudo apt-get install$missing
+  Fedora:         sudo dnf install gcc xxhash-devel pcre2-devel cjson-devel libcmocka-devel nodejs-npm
+  Arch:           sudo pacman -S gcc xxhash pcre2 cjson cmocka npm
+  Homebrew:       brew install gcc xxhash pcre2 cjson cmocka node
+EOF
+exit 1

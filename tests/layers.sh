@@ -1,0 +1,31 @@
+#!/bin/sh
+# Imports go down only: libgguf < quant < model < tools. Includes are rooted. Only
+# libgguf/gguf.h, quant/quant.h and model/model.h may be used from a floor above, besides
+# the checked arithmetic and the UTF-8 decoder, which have no state.
+cd "$(dirname "$0")/.." || exit 2
+bad=0
+
+# forbid FILES-GLOB REGEX WHY
+forbid() {
+  if grep -nE "$2" $1 /dev/null; then
+    echo "not ok layers: $3"
+    bad=1
+  else
+    echo "ok layers: $3"
+  fi
+}
+forbid "libgguf/*.[ch]" '^#include "(quant|model|tools|tests)/' "libgguf includes nothing above it"
+forbid "quant/*.[ch]" '^#include "(model|tools|tests)/' "quant includes nothing above it"
+forbid "quant/*.[ch]" '^#include "libgguf/' "quant sees only the public header of libgguf" |
+  grep -vE 'libgguf/(gguf|checked|utf8)\.h"' >/tmp/layers.$$
+if grep -q 'include' /tmp/layers.$$; then
+  cat /tmp/layers.$$
+  bad=1
+else
+  echo "ok layers: quant sees only the public header of libgguf"
+fi
+rm -f /tmp/layers.$$
+forbid "tools/*/*.[ch]" '^#include "(libgguf/(bytes|internal|writer|index)|quant/[^q]|quant/[a-z]*_|tests/)' "tools use public headers"
+forbid "libgguf/*.[ch] quant/*.[ch] tools/*/*.[ch]" '^#include "[^/]*"' "includes are rooted"
+forbid "libgguf/*.c quant/*.c" '\b(printf|puts|putchar|exit|abort|_exit)\(|\bstd(out|err)\b' "libraries never print or exit"
+exit $bad
