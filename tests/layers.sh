@@ -16,7 +16,7 @@ forbid() {
 }
 forbid "libgguf/*.[ch]" '^#include "(quant|model|tools|tests)/' "libgguf includes nothing above it"
 forbid "quant/*.[ch]" '^#include "(model|tools|tests)/' "quant includes nothing above it"
-forbid "quant/*.[ch]" '^#include "libgguf/(?!(gguf|checked|utf8)\.h)' "quant sees only the public header of libgguf"
+forbid "quant/*.[ch]" '^#include "libgguf/(?!(gguf|checked|utf8|error)\.h)' "quant sees only the public header of libgguf"
 forbid "tools/*/*.[ch]" '^#include "(tests/|libgguf/(?!(gguf|checked|utf8)\.h)|quant/(?!quant\.h))' "tools see only public headers"
 forbid "libgguf/*.[ch] quant/*.[ch] tools/*/*.[ch]" '^#include "[^/]*"' "includes are rooted"
 forbid "libgguf/*.c quant/*.c" '\b(printf|puts|putchar|exit|abort|_exit)\(|\bstd(out|err)\b' "libraries never print or exit"
