@@ -25,6 +25,9 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#if defined(__GNUC__) /* the library hides everything else */
+#pragma GCC visibility push(default)
+#endif
 
 #define GGUFKIT_VERSION "0.1.0"
 
@@ -463,6 +466,9 @@ bool gguf_shard_parse(const char *path, size_t *prefix_size, uint32_t *number,
 bool gguf_shard_path(char *out, size_t out_size, struct gguf_str prefix, uint32_t number,
                      uint32_t count);
 
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
 #ifdef __cplusplus
 }
 #endif
