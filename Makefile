@@ -51,12 +51,16 @@ $(BUILD)/libgguf.pc: libgguf/libgguf.pc.in libgguf/gguf.h Makefile
 	@mkdir -p $(@D)
 	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' $< > $@
 
-$(BINS): $(BUILD)/%: $$(patsubst %.c,$(BUILD)/%.o,$$(wildcard tools/%/*.c)) $(COMMON) $(BUILD)/libgguf.a
+$(BUILD)/common.a: $(COMMON)
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+$(BINS): $(BUILD)/%: $$(patsubst %.c,$(BUILD)/%.o,$$(wildcard tools/%/*.c)) $(BUILD)/common.a $(BUILD)/libgguf.a
 	@$(CC) $(CFLAGS_ALL) $(LDFLAGS) $^ -o $@ -lcjson $(LIBS)
 
-$(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libgguf.a
+$(BUILD)/unit/%: tests/unit/%.c $(BUILD)/common.a $(BUILD)/libgguf.a
 	@mkdir -p $(@D)
-	@$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) -MMD -MP $< -o $@ $(BUILD)/libgguf.a -lcmocka -lcjson $(LIBS)
+	@$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) -MMD -MP $< -o $@ $(BUILD)/common.a $(BUILD)/libgguf.a -lcmocka -lcjson $(LIBS)
 
 $(BUILD)/faultio.so: tests/faults/faultio.c
 	@mkdir -p $(@D)
