@@ -11,6 +11,9 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#if defined(__GNUC__) /* the library hides everything else */
+#pragma GCC visibility push(default)
+#endif
 
 /* ---- Blocks ------------------------------------------------------------------ */
 
@@ -42,25 +45,29 @@ size_t quant_find_invalid(uint32_t type, const void *blocks, size_t n_blocks);
 
 /* ---- Mixes ------------------------------------------------------------------------ */
 
+#define QUANT_TYPE_NONE UINT32_MAX
+
 /* A name that a user gives ("Q4_K_M"), and what it stands for. */
 struct quant_mix {
     const char *name;
     const char *alias;     /* a second name ("Q4_K"), or NULL */
-    uint32_t file_type;    /* general.file_type */
-    uint32_t base;         /* type of most tensors */
+    uint32_t file_type;    /* general.file_type; QUANT_TYPE_NONE (COPY): the source's */
+    uint32_t base;         /* type of most tensors; QUANT_TYPE_NONE: not one of today's */
+    bool can_encode;       /* false: known by name alone, cannot be made here */
     const char *summary;   /* one line for people */
 };
 
-const struct quant_mix *quant_mix_at(size_t index);             /* NULL past the end */
-const struct quant_mix *quant_mix_by_name(const char *name);    /* case ignored; NULL */
+/* By position: those that can be made come first. NULL past the end. */
+const struct quant_mix *quant_mix_at(size_t index);
+/* By name or alias, case ignored. NULL if there is none. */
+const struct quant_mix *quant_mix_by_name(const char *name);
+/* By general.file_type. NULL if there is none. Forks reuse ids: take it as a hint. */
 const struct quant_mix *quant_mix_by_file_type(uint64_t file_type);
 
 /* ---- Recipes ------------------------------------------------------------------------- */
 
-#define QUANT_TYPE_NONE UINT32_MAX
-
-/* --tensor-type: tensors whose name the pattern (POSIX extended, searched, matched
- * against the name as it is) finds get this type. */
+/* --tensor-type: tensors in whose name the pattern is found get this type. The pattern
+ * is a Perl-compatible regular expression, searched (not anchored), case ignored. */
 struct quant_override {
     const char *pattern;
     uint32_t type;
@@ -78,10 +85,11 @@ struct quant_recipe {
 };
 
 enum quant_reason {
-    QUANT_KEPT,      /* not a tensor that is quantized, or already of the type */
-    QUANT_MIXED,     /* what the mix says */
-    QUANT_OVERRIDDEN,/* an option said so */
-    QUANT_FALLBACK   /* the row length does not divide into blocks of `wanted` */
+    QUANT_KEPT,       /* not a tensor that is quantized, or already of the type */
+    QUANT_MIXED,      /* what the mix says */
+    QUANT_OVERRIDDEN, /* an option said so */
+    QUANT_FALLBACK    /* the row length does not divide into blocks of `wanted`; `type`
+                       * may then be the type that the tensor has */
 };
 
 struct quant_choice {
@@ -96,7 +104,8 @@ struct quant_choice {
  * docs/recipes.md). `choices` has room for gguf_tensor_count entries and is filled in
  * the order of the output: tensors outside blk. first, then by block number, names
  * bytewise (keep_order: the model's own order; the mix is counted in recipe order all
- * the same). Reads no tensor data.
+ * the same). Reads no tensor data. A tensor whose source is quantized already is
+ * treated like any other: whether it may be requantized is the caller's decision.
  * Errors: GGUF_ERR_ARGUMENT (a bad pattern), GGUF_ERR_MEMORY.
  */
 enum gguf_status quant_recipe_apply(const struct gguf *model, const struct quant_recipe *recipe,
@@ -105,30 +114,56 @@ enum gguf_status quant_recipe_apply(const struct gguf *model, const struct quant
 
 /* ---- Importance matrices ---------------------------------------------------------------- */
 
-/* Mean squared activation of each input column, of each expert. */
+/*
+ * Mean squared activation of each input column, of each expert.
+ *
+ * The legacy form stores columns * experts values and does not say how they divide: it
+ * is read as experts == 1 and columns == all of them, with `divided` false. The tensor
+ * knows the split: use quant_importance_fits and quant_importance_row.
+ */
 struct quant_importance {
     struct gguf_str name;  /* of the tensor */
     uint64_t columns;      /* ne[0] of the tensor */
     uint64_t experts;      /* ne[2]; 1 for a matrix */
+    bool divided;          /* columns and experts come from the file */
     const float *weights;  /* [experts][columns], >= 0, finite */
 };
 
+/* Whether there is exactly one weight for each column of each matrix of the tensor. */
+bool quant_importance_fits(const struct quant_importance *importance,
+                           const struct gguf_tensor *tensor);
+
+/* The `columns` weights of one expert (0 for a matrix); NULL where the sizes do not
+ * fit or `importance` is NULL. */
+const float *quant_importance_row(const struct quant_importance *importance, uint64_t columns,
+                                  uint64_t expert);
+
 struct quant_imatrix;
 
-/* Reads both file forms: GGUF (in_sum2 and counts) and the legacy .dat. */
+/*
+ * Reads both file forms: GGUF (in_sum2 and counts) and the legacy .dat. Where nothing
+ * was counted (an expert that no token reached) every weight is 1. On failure *out is
+ * NULL. Errors: those of gguf_open; GGUF_ERR_UNSUPPORTED (a GGUF file of another kind),
+ * GGUF_ERR_TRUNCATED, GGUF_ERR_CORRUPT, GGUF_ERR_DATA (negative, NaN or infinite values).
+ */
 enum gguf_status quant_imatrix_open(struct quant_imatrix **out, const char *path,
                                     struct gguf_error *err);
 void quant_imatrix_close(struct quant_imatrix *imatrix);
 
+/* Entries in file order; NULL past the end. */
 size_t quant_imatrix_count(const struct quant_imatrix *imatrix);
 const struct quant_importance *quant_imatrix_at(const struct quant_imatrix *imatrix,
                                                 size_t index);
+/* By the name of the tensor; NULL if there is none. */
 const struct quant_importance *quant_imatrix_find(const struct quant_imatrix *imatrix,
                                                   struct gguf_str name);
 /* What it was computed from; empty and 0 where the file does not say. */
 struct gguf_str quant_imatrix_dataset(const struct quant_imatrix *imatrix);
 uint64_t quant_imatrix_chunks(const struct quant_imatrix *imatrix);
 
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
 #ifdef __cplusplus
 }
 #endif
