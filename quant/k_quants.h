@@ -1,0 +1,48 @@
+/*
+ * The K-quants, Q2_K to Q6_K: super-blocks of 256 elements in sub-blocks of 16 or 32 with
+ * integer scales (and mins) of their own. Inside quant/ only.
+ *
+ * One model covers all five:  y = (d * scale) * (level + level_lo) - (dmin * min)
+ * where types without mins have min_hi = 0 and dmin = 0.
+ */
+#ifndef QUANT_K_QUANTS_H
+#define QUANT_K_QUANTS_H
+
+#include "quant/blocks.h"
+
+#include <stddef.h>
+
+#define K_SUB_MAX 16 /* sub-blocks of a super-block, at most */
+
+/* What the fields of a type can hold. */
+struct k_shape {
+    int n_sub;              /* sub-blocks */
+    int level_lo, level_hi; /* after the bias */
+    int scale_lo, scale_hi;
+    int min_hi;
+};
+
+/* The parameters of a super-block: half-precision bits and integers. */
+struct k_params {
+    uint16_t d, dmin;
+    int8_t scale[K_SUB_MAX];
+    uint8_t min[K_SUB_MAX];
+};
+
+/* A super-block outside of its packing. */
+struct k_fields {
+    struct k_params params;
+    uint8_t level[QK_K]; /* 0..level_hi - level_lo */
+};
+
+/* One row per type: its shape and its packing. */
+struct k_type {
+    struct k_shape shape;
+    size_t block_bytes;
+    void (*unpack)(const void *block, struct k_fields *fields);
+    void (*pack)(const struct k_fields *fields, void *block);
+};
+
+extern const struct k_type k_type_q2_K, k_type_q3_K, k_type_q4_K, k_type_q5_K, k_type_q6_K;
+
+#endif
