@@ -20,6 +20,9 @@ struct k_shape {
     int level_lo, level_hi; /* after the bias */
     int scale_lo, scale_hi;
     int min_hi;
+    /* With importance the search weighs by importance * sqrt(sigma_factor * mean of x^2
+     * + x^2); 0: by importance alone. */
+    int sigma_factor;
 };
 
 /* The parameters of a super-block: half-precision bits and integers. */

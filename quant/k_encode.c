@@ -1,0 +1,444 @@
+/*
+ * Encoders of the K-quants.
+ *
+ * For every super-block: (a) the best scale and min of each sub-block alone; (b) from
+ * these d and dmin in half precision, in a few variants; (c) for each sub-block the best
+ * integers next to its wish, by the error that results; (d) d and dmin refitted by least
+ * squares to the integers, and (c) again. The best of all is kept.
+ *
+ * Two errors are measured. What is searched for is the error weighted by magnitude too,
+ * as large weights matter more to a model than their share of the squared error says.
+ * What bounds the result is the plain error (with importance: the error weighted by it):
+ * nothing is accepted that is worse in it than rounding to nearest.
+ */
+#include "quant/formats.h"
+#include "quant/k_quants.h"
+#include "quant/search.h"
+
+#include <math.h>
+#include <string.h>
+
+/* The scale and the min that each sub-block would like. */
+struct wishes {
+    float scale[K_SUB_MAX], min[K_SUB_MAX];
+};
+
+/* One super-block under search. */
+struct job {
+    const struct k_type *type;
+    const float *input;      /* as given */
+    const float *importance; /* NULL: all 1 */
+    float x[QK_K];           /* within SEARCH_LIMIT */
+    float w[QK_K];           /* what is searched for: importance by magnitude */
+    float a[QK_K];           /* what bounds the result: importance alone */
+    double limit;            /* no result may have a larger bounding error */
+    double best_error;
+    struct k_params best;
+};
+
+static struct search_block sub_block(const struct job *job, const float *weights, int j)
+{
+    const struct k_shape *shape = &job->type->shape;
+    int len = QK_K / shape->n_sub;
+    return (struct search_block){.x = job->x + j * len,
+                                 .w = weights + j * len,
+                                 .n = (size_t)len,
+                                 .lo = (float)shape->level_lo,
+                                 .hi = (float)shape->level_hi};
+}
+
+/* ---- Weights --------------------------------------------------------------------- */
+
+/* Brings weights into (0, 1]. The floor makes a sub-block whose importance is all zero
+ * behave as one of equal weights, too light to disturb the others. */
+static void normalise(float *weights)
+{
+    const float floor = 0x1p-20f;
+    float max = 0;
+    for (int i = 0; i < QK_K; i++)
+        max = weights[i] > max ? weights[i] : max;
+    for (int i = 0; i < QK_K; i++) {
+        float w = max > 0 ? weights[i] / max : 1;
+        weights[i] = w > floor ? w : floor;
+    }
+}
+
+static float mean_square(const float *x, int n)
+{
+    float sum = 0;
+    for (int i = 0; i < n; i++)
+        sum += x[i] * x[i];
+    return sum / (float)n;
+}
+
+static void weigh_by_magnitude(struct job *job)
+{
+    int len = QK_K / job->type->shape.n_sub;
+    for (int i = 0; i < QK_K; i += len) {
+        float sigma = sqrtf(mean_square(job->x + i, len));
+        for (int k = i; k < i + len; k++)
+            job->w[k] = sigma + fabsf(job->x[k]);
+    }
+}
+
+static void weigh_by_importance(struct job *job)
+{
+    const int sigma_factor = job->type->shape.sigma_factor;
+    float sigma2 = (float)sigma_factor * mean_square(job->x, QK_K);
+    for (int i = 0; i < QK_K; i++) {
+        float magnitude = sigma_factor > 0 ? sqrtf(sigma2 + job->x[i] * job->x[i]) : 1;
+        job->w[i] = job->a[i] * magnitude;
+    }
+}
+
+static void start_job(struct job *job)
+{
+    for (int i = 0; i < QK_K; i++) {
+        job->x[i] = search_limit(job->input[i]);
+        job->a[i] = job->importance ? job->importance[i] : 1;
+    }
+    normalise(job->a);
+    if (job->importance)
+        weigh_by_importance(job);
+    else
+        weigh_by_magnitude(job);
+    normalise(job->w);
+}
+
+/* ---- Errors ---------------------------------------------------------------------- */
+
+static double searched_error(const struct job *job, const struct k_params *params)
+{
+    const float d = fp16_to_float(params->d), dmin = fp16_to_float(params->dmin);
+    double error = 0;
+    for (int j = 0; j < job->type->shape.n_sub; j++) {
+        struct search_block sub = sub_block(job, job->w, j);
+        error += (double)search_error(&sub, d * (float)params->scale[j],
+                                      -(dmin * (float)params->min[j]));
+    }
+    return error;
+}
+
+static double bounding_error(const struct job *job, const struct k_params *params)
+{
+    const struct k_shape *shape = &job->type->shape;
+    const float d = fp16_to_float(params->d), dmin = fp16_to_float(params->dmin);
+    double error = 0;
+    for (int i = 0; i < QK_K; i++) {
+        int j = i / (QK_K / shape->n_sub);
+        float scale = d * (float)params->scale[j], min = dmin * (float)params->min[j];
+        float inverse = scale != 0 ? 1 / scale : 0;
+        float q = search_level((job->x[i] + min) * inverse, (float)shape->level_lo,
+                               (float)shape->level_hi);
+        double r = (double)job->input[i] - (double)(scale * q - min);
+        error += (job->importance ? (double)job->importance[i] : 1.0) * r * r;
+    }
+    return error;
+}
+
+/* Takes the candidate if it is within the limit and better than the best. */
+static void offer(struct job *job, const struct k_params *params)
+{
+    double error = searched_error(job, params);
+    if (!(error < job->best_error) || bounding_error(job, params) > job->limit)
+        return;
+    job->best_error = error;
+    job->best = *params;
+}
+
+/* ---- Integers ---------------------------------------------------------------------- */
+
+static int clamp_int(int v, int lo, int hi)
+{
+    return v < lo ? lo : v > hi ? hi : v;
+}
+
+/* The multiple of `unit` nearest to `wish`, within lo..hi. */
+static int nearest(float wish, float unit, int lo, int hi)
+{
+    return unit != 0 ? (int)search_level(wish / unit, (float)lo, (float)hi) : 0;
+}
+
+static void snap(const struct k_shape *shape, const struct wishes *wishes,
+                 struct k_params *params)
+{
+    const float d = fp16_to_float(params->d), dmin = fp16_to_float(params->dmin);
+    for (int j = 0; j < shape->n_sub; j++) {
+        params->scale[j] =
+            (int8_t)nearest(wishes->scale[j], d, shape->scale_lo, shape->scale_hi);
+        params->min[j] = (uint8_t)nearest(wishes->min[j], dmin, 0, shape->min_hi);
+    }
+}
+
+/* The best integers of a sub-block so far. */
+struct choice {
+    int scale, min;
+    float error;
+};
+
+/* Tries the integers within one of (scale, min). */
+static void try_neighbours(const struct search_block *sub, const struct k_shape *shape,
+                           const struct k_params *params, struct choice centre,
+                           struct choice *best)
+{
+    const float d = fp16_to_float(params->d), dmin = fp16_to_float(params->dmin);
+    int scale_lo = clamp_int(centre.scale - 1, shape->scale_lo, shape->scale_hi);
+    int scale_hi = clamp_int(centre.scale + 1, shape->scale_lo, shape->scale_hi);
+    int min_lo = clamp_int(centre.min - 1, 0, shape->min_hi);
+    int min_hi = clamp_int(centre.min + 1, 0, shape->min_hi);
+    for (int scale = scale_lo; scale <= scale_hi; scale++)
+        for (int min = min_lo; min <= min_hi; min++) {
+            float error = search_error(sub, d * (float)scale, -(dmin * (float)min));
+            if (error < best->error)
+                *best = (struct choice){scale, min, error};
+        }
+}
+
+/* Moves every sub-block to its best neighbour; with signed scales also across zero, as
+ * the range of levels is not symmetric. */
+static void improve(const struct job *job, const float *weights, struct k_params *params)
+{
+    const struct k_shape *shape = &job->type->shape;
+    for (int j = 0; j < shape->n_sub; j++) {
+        struct search_block sub = sub_block(job, weights, j);
+        struct choice centre = {params->scale[j], params->min[j], INFINITY}, best = centre;
+        try_neighbours(&sub, shape, params, centre, &best);
+        if (shape->scale_lo < 0) {
+            centre.scale = -centre.scale;
+            try_neighbours(&sub, shape, params, centre, &best);
+        }
+        params->scale[j] = (int8_t)best.scale;
+        params->min[j] = (uint8_t)best.min;
+    }
+}
+
+/* ---- Least squares for d and dmin ------------------------------------------------------ */
+
+/* Sums for the model x = d * u - dmin * v, u = scale * level, v = min. */
+struct normal {
+    double uu, uv, vv, xu, xv;
+};
+
+static void add_sub_block(struct normal *sums, const struct search_block *sub,
+                          const struct k_params *params, int j)
+{
+    const float scale = fp16_to_float(params->d) * (float)params->scale[j];
+    const float min = fp16_to_float(params->dmin) * (float)params->min[j];
+    const float inverse = scale != 0 ? 1 / scale : 0;
+    float w = 0, q = 0, qq = 0, x = 0, xq = 0;
+    for (size_t i = 0; i < sub->n; i++) {
+        float level = search_level((sub->x[i] + min) * inverse, sub->lo, sub->hi);
+        float wx = sub->w[i] * sub->x[i], wq = sub->w[i] * level;
+        w += sub->w[i];
+        q += wq;
+        qq += wq * level;
+        x += wx;
+        xq += wx * level;
+    }
+    const double u = params->scale[j], v = params->min[j];
+    sums->uu += u * u * (double)qq;
+    sums->uv += u * v * (double)q;
+    sums->vv += v * v * (double)w;
+    sums->xu += u * (double)xq;
+    sums->xv += v * (double)x;
+}
+
+/* False where the integers do not determine d. */
+static bool refit(const struct job *job, struct k_params *params)
+{
+    struct normal s = {0, 0, 0, 0, 0};
+    for (int j = 0; j < job->type->shape.n_sub; j++) {
+        struct search_block sub = sub_block(job, job->w, j);
+        add_sub_block(&s, &sub, params, j);
+    }
+    double det = s.uu * s.vv - s.uv * s.uv;
+    if (!(s.uu > 0))
+        return false;
+    uint16_t d = params->d, dmin = params->dmin;
+    if (det > 1e-9 * s.uu * s.vv) {
+        params->d = search_half((float)((s.xu * s.vv - s.xv * s.uv) / det));
+        params->dmin = search_half((float)((s.xu * s.uv - s.xv * s.uu) / det));
+    } else {
+        double offset = (double)fp16_to_float(dmin) * s.uv;
+        params->d = search_half((float)((s.xu + offset) / s.uu));
+    }
+    return params->d != d || params->dmin != dmin;
+}
+
+/* ---- Starts ------------------------------------------------------------------------------ */
+
+/* Half precision of v, but never 0 for what is not 0: the smallest value there is may
+ * still carry tiny blocks. */
+static uint16_t half_not_zero(float v)
+{
+    uint16_t half = search_half(v);
+    if (v != 0 && (half & 0x7fff) == 0)
+        half |= 1;
+    return half;
+}
+
+/* The wish of largest magnitude. */
+static float largest(const float *wishes, int n)
+{
+    float max = 0;
+    for (int j = 0; j < n; j++)
+        if (fabsf(wishes[j]) > fabsf(max))
+            max = wishes[j];
+    return max;
+}
+
+/* Searches from d and dmin on. */
+static void search_from(struct job *job, const struct wishes *wishes, float d, float dmin)
+{
+    const int rounds = 3;
+    struct k_params params = {.d = half_not_zero(d), .dmin = half_not_zero(dmin)};
+    snap(&job->type->shape, wishes, &params);
+    for (int i = 0; i < rounds; i++) {
+        improve(job, job->w, &params);
+        offer(job, &params);
+        if (!refit(job, &params))
+            break;
+    }
+}
+
+static void make_wishes(const struct job *job, struct wishes *wishes)
+{
+    const struct k_shape *shape = &job->type->shape;
+    for (int j = 0; j < shape->n_sub; j++) {
+        struct search_block sub = sub_block(job, job->w, j);
+        struct search_line line =
+            shape->min_hi ? search_scale_offset(&sub, 0) : search_scale(&sub);
+        wishes->scale[j] = line.scale;
+        wishes->min[j] = -line.offset;
+    }
+}
+
+static void search(struct job *job)
+{
+    /* How much smaller than their largest wish d and dmin start. */
+    static const float shrink[] = {1, 0.97f, 0.94f};
+    const struct k_shape *shape = &job->type->shape;
+    struct wishes wishes;
+    make_wishes(job, &wishes);
+    float scale = largest(wishes.scale, shape->n_sub);
+    float min = largest(wishes.min, shape->n_sub);
+    for (size_t i = 0; i < sizeof shrink / sizeof shrink[0]; i++) {
+        float dmin = shape->min_hi ? min / (float)shape->min_hi * shrink[i] : 0;
+        search_from(job, &wishes, scale / (float)shape->scale_hi * shrink[i], dmin);
+        if (shape->scale_lo < 0)
+            search_from(job, &wishes, scale / (float)shape->scale_lo * shrink[i], dmin);
+    }
+}
+
+/* ---- Round to nearest -------------------------------------------------------------------- */
+
+/* What rounding to nearest wishes: the range of the sub-block is covered exactly, either
+ * by all levels from the min on or by the levels from 0 to `end`. */
+static void nearest_wishes(const struct job *job, int end, struct wishes *wishes)
+{
+    const struct k_shape *shape = &job->type->shape;
+    const int len = QK_K / shape->n_sub;
+    for (int j = 0; j < shape->n_sub; j++) {
+        const float *x = job->x + j * len;
+        float low = 0, high = x[0];
+        for (int i = 0; i < len; i++) {
+            low = x[i] < low ? x[i] : low;
+            high = x[i] > high ? x[i] : high;
+        }
+        float range = shape->min_hi ? high - low : -low > high ? low : high;
+        wishes->scale[j] = range / (float)end;
+        wishes->min[j] = shape->min_hi ? -low : 0;
+    }
+}
+
+/* Lowers the limit to the candidate's bounding error; the best under the limit stays. */
+static void lower_limit(struct job *job, const struct k_params *params)
+{
+    double error = bounding_error(job, params);
+    if (error > job->limit)
+        return;
+    job->limit = error;
+    job->best = *params;
+    job->best_error = searched_error(job, params);
+}
+
+/* Rounding to nearest, as it is and with the best neighbours: sets the limit. */
+static void try_nearest(struct job *job, int level_end, int scale_end)
+{
+    const struct k_shape *shape = &job->type->shape;
+    struct wishes wishes;
+    nearest_wishes(job, level_end, &wishes);
+    struct k_params params = {
+        .d = search_half(largest(wishes.scale, shape->n_sub) / (float)scale_end)};
+    if (shape->min_hi)
+        params.dmin = search_half(largest(wishes.min, shape->n_sub) / (float)shape->min_hi);
+    snap(shape, &wishes, &params);
+    lower_limit(job, &params);
+    improve(job, job->a, &params);
+    lower_limit(job, &params);
+}
+
+static void round_to_nearest(struct job *job)
+{
+    const struct k_shape *shape = &job->type->shape;
+    job->limit = INFINITY;
+    job->best = (struct k_params){0};
+    job->best_error = INFINITY;
+    try_nearest(job, shape->level_hi, shape->scale_hi);
+    if (shape->scale_lo == 0)
+        return;
+    try_nearest(job, shape->level_hi, shape->scale_lo);
+    try_nearest(job, shape->level_lo, shape->scale_hi);
+    try_nearest(job, shape->level_lo, shape->scale_lo);
+}
+
+/* ---- Encoders
+ * -------------------------------------------------------------------------------- */
+
+static void round_levels(const struct job *job, struct k_fields *fields)
+{
+    const struct k_shape *shape = &job->type->shape;
+    const float d = fp16_to_float(fields->params.d);
+    const float dmin = fp16_to_float(fields->params.dmin);
+    for (int i = 0; i < QK_K; i++) {
+        int j = i / (QK_K / shape->n_sub);
+        float scale = d * (float)fields->params.scale[j];
+        float min = dmin * (float)fields->params.min[j];
+        float inverse = scale != 0 ? 1 / scale : 0;
+        float q = search_level((job->x[i] + min) * inverse, (float)shape->level_lo,
+                               (float)shape->level_hi);
+        fields->level[i] = (uint8_t)((int)q - shape->level_lo);
+    }
+}
+
+static void encode_block(const struct k_type *type, const float *x, const float *importance,
+                         void *block)
+{
+    struct job job = {.type = type, .input = x, .importance = importance};
+    struct k_fields fields;
+    start_job(&job);
+    round_to_nearest(&job);
+    search(&job);
+    fields.params = job.best;
+    round_levels(&job, &fields);
+    type->pack(&fields, block);
+}
+
+static void encode(const struct k_type *type, const float *x, void *blocks, size_t n,
+                   const float *importance)
+{
+    uint8_t *block = blocks;
+    for (size_t i = 0; i < n; i += QK_K, block += type->block_bytes)
+        encode_block(type, x + i, importance ? importance + i : NULL, block);
+}
+
+#define ENCODER(name)                                                                          \
+    QUANT_ENCODER(name)                                                                        \
+    {                                                                                          \
+        encode(&k_type_##name, x, blocks, n, importance);                                      \
+    }
+ENCODER(q2_K)
+ENCODER(q3_K)
+ENCODER(q4_K)
+ENCODER(q5_K)
+ENCODER(q6_K)
