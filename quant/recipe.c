@@ -154,6 +154,13 @@ static void read_model(struct context *c)
 
 /* ---- One tensor ----------------------------------------------------------------------- */
 
+/* The role in the mix: an embedding that serves as the output is the output. */
+static enum recipe_role role_of(const struct context *c, struct gguf_str name)
+{
+    enum recipe_role role = recipe_role_of(name);
+    return role == ROLE_EMBEDDING && c->tied ? ROLE_OUTPUT : role;
+}
+
 /* The layer for the rules: a count of tensors, except that with experts the number of
  * the block is taken for the feed-forward ones, of which a block may have several. */
 static uint64_t layer_of(const struct context *c, struct gguf_str name, enum recipe_role role)
@@ -165,9 +172,9 @@ static uint64_t layer_of(const struct context *c, struct gguf_str name, enum rec
     return c->seen[role];
 }
 
-static uint32_t mix_type(struct context *c, const struct gguf_tensor *tensor,
-                         enum recipe_role role)
+static uint32_t mix_type(struct context *c, const struct gguf_tensor *tensor)
 {
+    enum recipe_role role = role_of(c, tensor->name);
     uint64_t n = role == ROLE_ATTN_V ? c->n_attn_v : c->n_layers;
     unsigned facts = c->facts | recipe_layer_facts(layer_of(c, tensor->name, role), n);
     if (tensor->ne[2] > 1)
@@ -182,8 +189,9 @@ static uint32_t mix_type(struct context *c, const struct gguf_tensor *tensor,
 /* The type that --output-tensor-type or --token-embedding-type gives, or NONE. Both are
  * for the tensor of that name; the embedding may stand in for the output (not with
  * `pure`, nor where --tensor-type names it: then it is an embedding only). */
-static uint32_t option_type(const struct context *c, enum recipe_role role, bool overridden)
+static uint32_t option_type(const struct context *c, struct gguf_str name, bool overridden)
 {
+    enum recipe_role role = recipe_role_of(name);
     const struct quant_recipe *recipe = c->recipe;
     if (role == ROLE_OUTPUT)
         return recipe->output_type;
@@ -200,7 +208,6 @@ static uint32_t option_type(const struct context *c, enum recipe_role role, bool
 static enum gguf_status want(struct context *c, const struct gguf_tensor *tensor,
                              struct quant_choice *choice, struct gguf_error *err)
 {
-    enum recipe_role role = recipe_role_of(tensor->name);
     bool rules = recipe_has_rules(c->recipe->mix->file_type);
     uint32_t type = QUANT_TYPE_NONE;
     if (rules) {
@@ -208,25 +215,33 @@ static enum gguf_status want(struct context *c, const struct gguf_tensor *tensor
         if (status != GGUF_OK)
             return status;
     }
-    uint32_t option = option_type(c, role, type != QUANT_TYPE_NONE);
+    uint32_t option = option_type(c, tensor->name, type != QUANT_TYPE_NONE);
     if (option != QUANT_TYPE_NONE)
         type = option;
 
     choice->reason = type == QUANT_TYPE_NONE ? QUANT_MIXED : QUANT_OVERRIDDEN;
     if (type == QUANT_TYPE_NONE && rules && !c->recipe->pure)
-        type = mix_type(c, tensor, role == ROLE_EMBEDDING && c->tied ? ROLE_OUTPUT : role);
+        type = mix_type(c, tensor);
     choice->wanted = type == QUANT_TYPE_NONE ? c->recipe->mix->base : type;
     return GGUF_OK;
 }
 
-/* What is stored: `wanted` where its blocks divide a row, otherwise a smaller block. */
-static void fit(const struct gguf_tensor *tensor, struct quant_choice *choice)
+/* What is stored: `wanted` where its blocks divide a row, otherwise a smaller block. The
+ * output is too sensitive for less than Q8_0, unless an option has it so. */
+static void fit(const struct context *c, const struct gguf_tensor *tensor,
+                struct quant_choice *choice)
 {
-    choice->type = recipe_fallback(choice->wanted, tensor->ne[0]);
-    if (choice->type != choice->wanted)
-        choice->reason = QUANT_FALLBACK;
-    else if (choice->type == tensor->type)
-        choice->reason = QUANT_KEPT;
+    uint64_t columns = tensor->ne[0];
+    choice->type = recipe_fallback(choice->wanted, columns);
+    if (choice->type == choice->wanted) {
+        if (choice->type == tensor->type)
+            choice->reason = QUANT_KEPT;
+        return;
+    }
+    bool by_mix = choice->reason == QUANT_MIXED && !c->recipe->pure;
+    if (by_mix && role_of(c, tensor->name) == ROLE_OUTPUT)
+        choice->type = recipe_fallback(GGUF_Q8_0, columns);
+    choice->reason = QUANT_FALLBACK;
 }
 
 static enum gguf_status choose(struct context *c, uint32_t index, struct quant_choice *choice,
@@ -241,7 +256,7 @@ static enum gguf_status choose(struct context *c, uint32_t index, struct quant_c
         return GGUF_OK;
     enum gguf_status status = want(c, tensor, choice, err);
     if (status == GGUF_OK)
-        fit(tensor, choice);
+        fit(c, tensor, choice);
     return status;
 }
 

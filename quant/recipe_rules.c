@@ -113,6 +113,8 @@ bool recipe_quantizes(const struct gguf_tensor *tensor)
     /* A vector stays one however many sizes of 1 the file appends to it. */
     if (tensor->ne[1] <= 1 && tensor->ne[2] <= 1 && tensor->ne[3] <= 1)
         return false;
+    if (tensor->type >= GGUF_I8 && tensor->type <= GGUF_I64) /* tables of indices */
+        return false;
     if (!matches(tensor->name, (struct name_pattern){NAME_ENDS, "weight"}))
         return false;
     for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
@@ -157,7 +159,7 @@ static const struct rule rules[] = {
 
     {ROLE_EMBEDDING, IQ1 | IQ2X, 0, GGUF_Q2_K},
     {ROLE_EMBEDDING, IQ2 | MIX(IQ3_XXS), 0, GGUF_IQ3_S},
-    {ROLE_EMBEDDING, MIX(TQ1_0) | MIX(TQ2_0) | MIX(Q1_0) | MIX(Q2_0), 0, GGUF_Q4_K},
+    {ROLE_EMBEDDING, MIX(TQ1_0) | MIX(TQ2_0) | MIX(Q2_0), 0, GGUF_Q4_K},
 
     {ROLE_ATTN_V, LOW, FACT_GQA_4, GGUF_Q4_K},
     {ROLE_ATTN_V, LOW, FACT_EXPERTS_4, GGUF_Q4_K},
