@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <float.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,9 +97,10 @@ static enum gguf_status sums_to_means(float *sums, uint64_t n, float count,
     for (uint64_t i = 0; i < n; i++) {
         float mean = count > 0 ? sums[i] / count : 1;
         if (!is_weight(sums[i]) || !is_weight(mean))
-            return gguf_fail(err, GGUF_ERR_DATA, GGUF_NO_OFFSET,
-                             "importance of '%s' has an impossible value, %g, at index %llu",
-                             gguf_text(name).text, (double)sums[i], (unsigned long long)i);
+            return gguf_fail(
+                err, GGUF_ERR_DATA, GGUF_NO_OFFSET,
+                "importance of '%s' has an impossible value, %g, at index %" PRIu64,
+                gguf_text(name).text, (double)sums[i], i);
         sums[i] = mean;
     }
     return GGUF_OK;
@@ -137,9 +139,9 @@ static enum gguf_status read_bytes(struct stream *stream, void *out, uint64_t si
 {
     if (size > stream->left)
         return gguf_fail(err, GGUF_ERR_TRUNCATED, stream->offset,
-                         "importance matrix ends at byte %llu: %llu bytes expected, %llu left",
-                         (unsigned long long)(stream->offset + stream->left),
-                         (unsigned long long)size, (unsigned long long)stream->left);
+                         "importance matrix ends at byte %" PRIu64 ": %" PRIu64
+                         " bytes expected, %" PRIu64 " left",
+                         stream->offset + stream->left, size, stream->left);
     if (size && fread(out, (size_t)size, 1, stream->file) != 1) {
         if (ferror(stream->file))
             return gguf_fail_errno(err, stream->offset, "cannot read the importance matrix");
@@ -155,7 +157,7 @@ static enum gguf_status read_bytes(struct stream *stream, void *out, uint64_t si
 static enum gguf_status read_count(struct stream *stream, uint32_t least, uint64_t unit,
                                    uint32_t *count, struct gguf_error *err)
 {
-    unsigned char bytes[4];
+    unsigned char bytes[4] = {0};
     enum gguf_status status = read_bytes(stream, bytes, sizeof bytes, err);
     if (status != GGUF_OK)
         return status;
@@ -166,8 +168,9 @@ static enum gguf_status read_count(struct stream *stream, uint32_t least, uint64
                          (long)(int32_t)*count);
     if (*count * unit > stream->left)
         return gguf_fail(err, GGUF_ERR_TRUNCATED, stream->offset - sizeof bytes,
-                         "importance matrix announces %lu items, and %llu bytes are left",
-                         (unsigned long)*count, (unsigned long long)stream->left);
+                         "importance matrix announces %lu items, and %" PRIu64
+                         " bytes are left",
+                         (unsigned long)*count, stream->left);
     return GGUF_OK;
 }
 
@@ -190,7 +193,7 @@ static enum gguf_status read_entry(struct stream *stream, struct quant_imatrix *
                                    struct gguf_error *err)
 {
     char buffer[GGUF_MAX_NAME];
-    struct gguf_str name;
+    struct gguf_str name = {buffer, 0};
     uint32_t calls, n;
     enum gguf_status status;
     if ((status = read_name(stream, buffer, &name, err)) != GGUF_OK ||
@@ -220,8 +223,8 @@ static enum gguf_status read_tail(struct stream *stream, struct quant_imatrix *i
         return status;
     if (length < stream->left)
         return gguf_fail(err, GGUF_ERR_CORRUPT, stream->offset + length,
-                         "importance matrix is followed by %llu bytes of something else",
-                         (unsigned long long)(stream->left - length));
+                         "importance matrix is followed by %" PRIu64 " bytes of something else",
+                         stream->left - length);
 
     char *text = malloc((size_t)length + 1);
     if (!text)
@@ -381,7 +384,7 @@ static int compare_entries(const void *left, const void *right)
 
 static enum gguf_status sort_entries(struct quant_imatrix *imatrix, struct gguf_error *err)
 {
-    imatrix->by_name = calloc(imatrix->count, sizeof(struct entry *));
+    imatrix->by_name = calloc(imatrix->count ? imatrix->count : 1, sizeof(struct entry *));
     if (!imatrix->by_name)
         return gguf_fail_memory(err);
     for (size_t i = 0; i < imatrix->count; i++)
@@ -405,21 +408,21 @@ static enum gguf_status open_stream(struct stream *stream, const char *path,
     if (fd < 0)
         return gguf_fail_errno(err, GGUF_NO_OFFSET, "cannot open the importance matrix");
 
-    struct stat info;
-    enum gguf_status status = GGUF_OK;
-    if (fstat(fd, &info) != 0)
-        status = gguf_fail_errno(err, GGUF_NO_OFFSET, "cannot open the importance matrix");
-    else if (!S_ISREG(info.st_mode))
-        status = gguf_fail(err, GGUF_ERR_ARGUMENT, GGUF_NO_OFFSET, "not a regular file");
-    else if (!(stream->file = fdopen(fd, "rb")))
-        status = gguf_fail_errno(err, GGUF_NO_OFFSET, "cannot open the importance matrix");
-    if (status != GGUF_OK) {
-        close(fd);
-        return status;
-    }
+    struct stat info = {0};
+    bool known = fstat(fd, &info) == 0;
+    if (known && S_ISREG(info.st_mode))
+        stream->file = fdopen(fd, "rb");
     stream->offset = 0;
     stream->left = (uint64_t)info.st_size;
-    return GGUF_OK;
+    if (stream->file)
+        return GGUF_OK;
+
+    enum gguf_status status =
+        known && !S_ISREG(info.st_mode)
+            ? gguf_fail(err, GGUF_ERR_ARGUMENT, GGUF_NO_OFFSET, "not a regular file")
+            : gguf_fail_errno(err, GGUF_NO_OFFSET, "cannot open the importance matrix");
+    close(fd);
+    return status;
 }
 
 static enum gguf_status read_file(struct quant_imatrix *imatrix, const char *path,
