@@ -136,10 +136,10 @@ static double bounding_error(const struct job *job, const struct k_params *param
     return error;
 }
 
-/* Takes the candidate if it is within the limit and better than the best. */
-static void offer(struct job *job, const struct k_params *params)
+/* Takes the candidate, of the searched error given, if it is within the limit and better
+ * than the best. */
+static void offer(struct job *job, const struct k_params *params, double error)
 {
-    double error = searched_error(job, params);
     if (!(error < job->best_error) || bounding_error(job, params) > job->limit)
         return;
     job->best_error = error;
@@ -147,11 +147,6 @@ static void offer(struct job *job, const struct k_params *params)
 }
 
 /* ---- Integers ---------------------------------------------------------------------- */
-
-static int clamp_int(int v, int lo, int hi)
-{
-    return v < lo ? lo : v > hi ? hi : v;
-}
 
 /* The multiple of `unit` nearest to `wish`, within lo..hi. */
 static int nearest(float wish, float unit, int lo, int hi)
@@ -170,46 +165,66 @@ static void snap(const struct k_shape *shape, const struct wishes *wishes,
     }
 }
 
-/* The best integers of a sub-block so far. */
-struct choice {
-    int scale, min;
-    float error;
+/* Pairs of integers for one sub-block. 3 scales by 3 mins or, signed, 2 by 3 scales. */
+struct choices {
+    int n;
+    int scale[12], min[12];
 };
 
-/* Tries the integers within one of (scale, min). */
-static void try_neighbours(const struct search_block *sub, const struct k_shape *shape,
-                           const struct k_params *params, struct choice centre,
-                           struct choice *best)
+static void add_choice(const struct k_shape *shape, int scale, int min, struct choices *choices)
 {
-    const float d = fp16_to_float(params->d), dmin = fp16_to_float(params->dmin);
-    int scale_lo = clamp_int(centre.scale - 1, shape->scale_lo, shape->scale_hi);
-    int scale_hi = clamp_int(centre.scale + 1, shape->scale_lo, shape->scale_hi);
-    int min_lo = clamp_int(centre.min - 1, 0, shape->min_hi);
-    int min_hi = clamp_int(centre.min + 1, 0, shape->min_hi);
-    for (int scale = scale_lo; scale <= scale_hi; scale++)
-        for (int min = min_lo; min <= min_hi; min++) {
-            float error = search_error(sub, d * (float)scale, -(dmin * (float)min));
-            if (error < best->error)
-                *best = (struct choice){scale, min, error};
-        }
+    if (scale < shape->scale_lo || scale > shape->scale_hi || min < 0 || min > shape->min_hi)
+        return;
+    choices->scale[choices->n] = scale;
+    choices->min[choices->n++] = min;
 }
 
-/* Moves every sub-block to its best neighbour; with signed scales also across zero, as
- * the range of levels is not symmetric. */
-static void improve(const struct job *job, const float *weights, struct k_params *params)
+/* All within one of (scale, min); with signed scales also across zero, as the range of
+ * levels is not symmetric. */
+static void list_choices(const struct k_shape *shape, int scale, int min,
+                         struct choices *choices)
+{
+    choices->n = 0;
+    for (int s = scale - 1; s <= scale + 1; s++) {
+        for (int m = min - 1; m <= min + 1; m++)
+            add_choice(shape, s, m, choices);
+        if (shape->scale_lo < 0)
+            add_choice(shape, -s, min, choices);
+    }
+}
+
+/* Takes the choice with the least error; that error. */
+static float take_best(const struct search_block *sub, const struct choices *choices,
+                       struct k_params *params, int j)
+{
+    const float d = fp16_to_float(params->d), dmin = fp16_to_float(params->dmin);
+    float scale[12], offset[12], error[12];
+    int n = 0, best = 0;
+    for (; n < choices->n || n % SEARCH_LANES; n++) { /* the last lanes repeat the first */
+        int k = n < choices->n ? n : 0;
+        scale[n] = d * (float)choices->scale[k];
+        offset[n] = -(dmin * (float)choices->min[k]);
+    }
+    search_errors(sub, scale, offset, error, (size_t)n);
+    for (int k = 1; k < choices->n; k++)
+        best = error[k] < error[best] ? k : best;
+    params->scale[j] = (int8_t)choices->scale[best];
+    params->min[j] = (uint8_t)choices->min[best];
+    return error[best];
+}
+
+/* Moves every sub-block to its best neighbour; the error of the super-block. */
+static double improve(const struct job *job, const float *weights, struct k_params *params)
 {
     const struct k_shape *shape = &job->type->shape;
+    double error = 0;
     for (int j = 0; j < shape->n_sub; j++) {
         struct search_block sub = sub_block(job, weights, j);
-        struct choice centre = {params->scale[j], params->min[j], INFINITY}, best = centre;
-        try_neighbours(&sub, shape, params, centre, &best);
-        if (shape->scale_lo < 0) {
-            centre.scale = -centre.scale;
-            try_neighbours(&sub, shape, params, centre, &best);
-        }
-        params->scale[j] = (int8_t)best.scale;
-        params->min[j] = (uint8_t)best.min;
+        struct choices choices;
+        list_choices(shape, params->scale[j], params->min[j], &choices);
+        error += (double)take_best(&sub, &choices, params, j);
     }
+    return error;
 }
 
 /* ---- Least squares for d and dmin ------------------------------------------------------ */
@@ -287,20 +302,6 @@ static float largest(const float *wishes, int n)
     return max;
 }
 
-/* Searches from d and dmin on. */
-static void search_from(struct job *job, const struct wishes *wishes, float d, float dmin)
-{
-    const int rounds = 3;
-    struct k_params params = {.d = half_not_zero(d), .dmin = half_not_zero(dmin)};
-    snap(&job->type->shape, wishes, &params);
-    for (int i = 0; i < rounds; i++) {
-        improve(job, job->w, &params);
-        offer(job, &params);
-        if (!refit(job, &params))
-            break;
-    }
-}
-
 static void make_wishes(const struct job *job, struct wishes *wishes)
 {
     const struct k_shape *shape = &job->type->shape;
@@ -313,21 +314,43 @@ static void make_wishes(const struct job *job, struct wishes *wishes)
     }
 }
 
+/* A candidate and its searched error. */
+struct candidate {
+    struct k_params params;
+    double error;
+};
+
+/* Makes a candidate of d and dmin; keeps it if it is the best start. */
+static void try_start(struct job *job, const struct wishes *wishes, float d, float dmin,
+                      struct candidate *best)
+{
+    struct candidate start = {{.d = half_not_zero(d), .dmin = half_not_zero(dmin)}, 0};
+    snap(&job->type->shape, wishes, &start.params);
+    start.error = improve(job, job->w, &start.params);
+    offer(job, &start.params, start.error);
+    if (start.error < best->error)
+        *best = start;
+}
+
 static void search(struct job *job)
 {
-    /* How much smaller than their largest wish d and dmin start. */
-    static const float shrink[] = {1, 0.97f, 0.94f};
+    /* Where d and dmin start: parts of what their largest wish asks for. */
+    static const float shrink[] = {1, 1.02f, 0.98f, 0.96f, 0.94f};
+    const int rounds = 3;
     const struct k_shape *shape = &job->type->shape;
     struct wishes wishes;
     make_wishes(job, &wishes);
     float scale = largest(wishes.scale, shape->n_sub);
     float min = largest(wishes.min, shape->n_sub);
+    struct candidate best = {.error = INFINITY};
     for (size_t i = 0; i < sizeof shrink / sizeof shrink[0]; i++) {
         float dmin = shape->min_hi ? min / (float)shape->min_hi * shrink[i] : 0;
-        search_from(job, &wishes, scale / (float)shape->scale_hi * shrink[i], dmin);
+        try_start(job, &wishes, scale / (float)shape->scale_hi * shrink[i], dmin, &best);
         if (shape->scale_lo < 0)
-            search_from(job, &wishes, scale / (float)shape->scale_lo * shrink[i], dmin);
+            try_start(job, &wishes, scale / (float)shape->scale_lo * shrink[i], 0, &best);
     }
+    for (int i = 0; i < rounds && refit(job, &best.params); i++)
+        offer(job, &best.params, improve(job, job->w, &best.params));
 }
 
 /* ---- Round to nearest -------------------------------------------------------------------- */

@@ -2,17 +2,60 @@
 #include "quant/search.h"
 
 #include <math.h>
+#include <stdbool.h>
+#include <string.h>
 
-/* Weighted sums over a block: of the levels q that a line gives, and of the residual
- * r = x - y that is left. */
-struct sums {
-    float w, q, qq, r, rq, rr;
-};
+/* ---- Lanes: candidates side by side --------------------------------------------- */
+
+typedef float lanes __attribute__((vector_size(SEARCH_LANES * sizeof(float))));
+typedef int32_t mask __attribute__((vector_size(SEARCH_LANES * sizeof(int32_t))));
+
+static inline lanes lanes_load(const float *v)
+{
+    lanes l;
+    memcpy(&l, v, sizeof l);
+    return l;
+}
+
+static inline lanes lanes_all(float v)
+{
+    return (lanes){0} + v;
+}
+
+static inline lanes select(mask m, lanes yes, lanes no)
+{
+    return (lanes)((m & (mask)yes) | (~m & (mask)no));
+}
+
+/* search_level in every lane. */
+static inline lanes nearest_level(lanes v, const struct search_block *block)
+{
+    const float magic = 12582912.0f;
+    const lanes lo = lanes_all(block->lo), hi = lanes_all(block->hi);
+    v = (v + magic) - magic;
+    v = select(v > lo, v, lo);
+    return select(v < hi, v, hi);
+}
 
 static float inverse_of(float scale)
 {
     return scale != 0 ? 1 / scale : 0;
 }
+
+/* Candidate lines, one a lane. */
+struct line_lanes {
+    lanes scale, offset, inverse;
+};
+
+static struct line_lanes load_lines(const float *scale, const float *offset)
+{
+    float inverse[SEARCH_LANES];
+    for (size_t k = 0; k < SEARCH_LANES; k++)
+        inverse[k] = inverse_of(scale[k]);
+    return (struct line_lanes){lanes_load(scale), lanes_load(offset), lanes_load(inverse)};
+}
+
+/* ---- Errors -------------------------------------------------------------------------- */
 
 float search_error(const struct search_block *block, float scale, float offset)
 {
@@ -25,34 +68,43 @@ float search_error(const struct search_block *block, float scale, float offset)
     return error;
 }
 
-static struct sums sums_of_line(const struct search_block *block, float scale, float offset)
+void search_errors(const struct search_block *block, const float *scale, const float *offset,
+                   float *error, size_t n)
 {
-    struct sums s = {0, 0, 0, 0, 0, 0};
-    float inverse = inverse_of(scale);
-    for (size_t i = 0; i < block->n; i++) {
-        float w = block->w[i];
-        float q = search_level((block->x[i] - offset) * inverse, block->lo, block->hi);
-        float r = block->x[i] - (scale * q + offset);
-        s.w += w;
-        s.q += w * q;
-        s.qq += w * q * q;
-        s.r += w * r;
-        s.rq += w * r * q;
-        s.rr += w * r * r;
+    for (size_t k = 0; k < n; k += SEARCH_LANES) {
+        const struct line_lanes line = load_lines(scale + k, offset + k);
+        lanes sum = lanes_all(0);
+        for (size_t i = 0; i < block->n; i++) {
+            lanes q = nearest_level((block->x[i] - line.offset) * line.inverse, block);
+            lanes r = block->x[i] - (line.scale * q + line.offset);
+            sum += block->w[i] * r * r;
+        }
+        memcpy(error + k, &sum, sizeof sum);
     }
-    return s;
 }
 
 /* ---- One scale --------------------------------------------------------------- */
 
-/* Rounds with `scale`, then fits the scale to the levels: r shrinks by its part along q. */
-static struct search_line refine_scale(const struct search_block *block, float scale)
+/* Rounds with each scale, then fits it to the levels: of the residual r = x - y that is
+ * left its part along q is taken away. */
+static void refine_scales(const struct search_block *block, const float *scale,
+                          struct search_line *out)
 {
-    struct sums s = sums_of_line(block, scale, 0);
-    if (!(s.qq > 0))
-        return (struct search_line){scale, 0, s.rr};
-    float step = s.rq / s.qq;
-    return (struct search_line){scale + step, 0, s.rr - step * s.rq};
+    static const float none[SEARCH_LANES];
+    const struct line_lanes line = load_lines(scale, none);
+    lanes qq = lanes_all(0), rq = qq, rr = qq;
+    for (size_t i = 0; i < block->n; i++) {
+        lanes q = nearest_level(block->x[i] * line.inverse, block);
+        lanes r = block->x[i] - line.scale * q;
+        lanes wq = block->w[i] * q;
+        qq += wq * q;
+        rq += wq * r;
+        rr += block->w[i] * r * r;
+    }
+    for (size_t k = 0; k < SEARCH_LANES; k++) {
+        float step = qq[k] > 0 ? rq[k] / qq[k] : 0;
+        out[k] = (struct search_line){scale[k] + step, 0, rr[k] - step * rq[k]};
+    }
 }
 
 static float extreme_of(const struct search_block *block)
@@ -68,84 +120,160 @@ static float extreme_of(const struct search_block *block)
  * Of lines that are as good the one of smallest scale is better: a block ruled by one
  * outlier has many, and a large scale would coarsen that of the whole super-block.
  */
-static int line_is_better(struct search_line a, struct search_line b)
+static bool line_is_better(const struct search_line *a, const struct search_line *b)
 {
     const float slack = 1.0001f;
-    if (fabsf(a.scale) < fabsf(b.scale))
-        return a.error <= b.error * slack;
-    return a.error * slack < b.error;
+    if (fabsf(a->scale) < fabsf(b->scale))
+        return a->error <= b->error * slack;
+    return a->error * slack < b->error;
+}
+
+static void keep_best_scale(const struct search_block *block, const float *scale,
+                            struct search_line *best)
+{
+    struct search_line lines[SEARCH_LANES];
+    refine_scales(block, scale, lines);
+    for (size_t k = 0; k < SEARCH_LANES; k++)
+        if (line_is_better(&lines[k], best))
+            *best = lines[k];
 }
 
 struct search_line search_scale(const struct search_block *block)
 {
     /* Where the extreme element lands, in levels beyond the end of the range. */
-    static const float beyond[] = {-0.9f, -0.6f, -0.3f, 0, 0.3f, 0.6f, 0.9f, 1.2f};
-    const size_t n_beyond = sizeof beyond / sizeof beyond[0];
-    float extreme = extreme_of(block);
+    static const float beyond[] = {0, 0.3f, 0.6f, 0.9f, 1.2f, -0.3f, -0.6f, -0.9f};
+    const float extreme = extreme_of(block);
     struct search_line best = {0, 0, 0};
     if (extreme == 0)
         return best;
-    best = refine_scale(block, extreme / block->lo);
-    for (size_t i = 0; i < 2 * n_beyond; i++) {
-        float end = i < n_beyond ? block->lo - beyond[i] : block->hi + beyond[i - n_beyond];
-        struct search_line line = refine_scale(block, extreme / end);
-        if (line_is_better(line, best))
-            best = line;
+    best.error = INFINITY;
+    for (size_t i = 0; i < sizeof beyond / sizeof beyond[0]; i += SEARCH_LANES) {
+        float down[SEARCH_LANES], up[SEARCH_LANES];
+        for (size_t k = 0; k < SEARCH_LANES; k++) {
+            down[k] = extreme / (block->lo - beyond[i + k]);
+            up[k] = extreme / (block->hi + beyond[i + k]);
+        }
+        keep_best_scale(block, down, &best);
+        keep_best_scale(block, up, &best);
     }
-    return refine_scale(block, best.scale);
+    const float again[SEARCH_LANES] = {best.scale, best.scale, best.scale, best.scale};
+    keep_best_scale(block, again, &best);
+    return best;
 }
 
 /* ---- Scale and offset --------------------------------------------------------- */
 
-/* Rounds with `line`, then fits scale and offset to the levels. */
-static struct search_line refine_line(const struct search_block *block, struct search_line line,
-                                      float offset_max)
+/* Weighted sums over a block: of the levels q that a line gives, and of the residual r. */
+struct sums {
+    float w, q, qq, r, rq, rr;
+};
+
+/* Fits scale and offset to the levels that the sums are of. */
+static struct search_line fit_line(struct search_line line, const struct sums *s,
+                                   float offset_max)
 {
-    struct sums s = sums_of_line(block, line.scale, line.offset);
-    float det = s.w * s.qq - s.q * s.q;
-    line.error = s.rr;
+    float det = s->w * s->qq - s->q * s->q;
+    line.error = s->rr;
     if (!(det > 0))
         return line;
-    float scale = (s.w * s.rq - s.q * s.r) / det;
-    float offset = (s.qq * s.r - s.q * s.rq) / det;
+    float scale = (s->w * s->rq - s->q * s->r) / det;
+    float offset = (s->qq * s->r - s->q * s->rq) / det;
     if (line.offset + offset > offset_max) {
         offset = offset_max - line.offset;
-        scale = (s.rq - offset * s.q) / s.qq;
+        scale = (s->rq - offset * s->q) / s->qq;
     }
     if (!(line.scale + scale > 0))
         return line;
-    float along_scale = scale * (scale * s.qq + 2 * offset * s.q - 2 * s.rq);
-    float along_offset = offset * (offset * s.w - 2 * s.r);
+    float along_scale = scale * (scale * s->qq + 2 * offset * s->q - 2 * s->rq);
+    float along_offset = offset * (offset * s->w - 2 * s->r);
     return (struct search_line){line.scale + scale, line.offset + offset,
-                                s.rr + along_scale + along_offset};
+                                s->rr + along_scale + along_offset};
+}
+
+/* Candidates of one block, side by side. */
+struct candidates {
+    float scale[SEARCH_LANES], offset[SEARCH_LANES];
+};
+
+/* Rounds with each candidate, fits it, and keeps the best. */
+static void keep_best_line(const struct search_block *block, const struct candidates *c,
+                           float offset_max, struct search_line *best)
+{
+    const struct line_lanes line = load_lines(c->scale, c->offset);
+    lanes sq = lanes_all(0), sqq = sq, sr = sq, srq = sq, srr = sq;
+    float sw = 0;
+    for (size_t i = 0; i < block->n; i++) {
+        lanes q = nearest_level((block->x[i] - line.offset) * line.inverse, block);
+        lanes r = block->x[i] - (line.scale * q + line.offset);
+        lanes wq = block->w[i] * q, wr = block->w[i] * r;
+        sw += block->w[i];
+        sq += wq;
+        sqq += wq * q;
+        sr += wr;
+        srq += wr * q;
+        srr += wr * r;
+    }
+    for (size_t k = 0; k < SEARCH_LANES; k++) {
+        const struct sums s = {sw, sq[k], sqq[k], sr[k], srq[k], srr[k]};
+        struct search_line start = {c->scale[k], c->offset[k], 0};
+        struct search_line fitted = fit_line(start, &s, offset_max);
+        if (fitted.error < best->error)
+            *best = fitted;
+    }
+}
+
+/* How far the ends of the range move inwards, in steps between levels. */
+static const float low_inwards[] = {0, -0.15f, 0.2f, 0.5f, 0.8f};
+static const float high_inwards[] = {0, -0.2f, 0.2f, 0.35f, 0.5f, 0.65f, 0.8f, 1};
+
+/* Tries all ends of the range above the lower end `from`. */
+static void try_ends(const struct search_block *block, float from, float high, float step,
+                     float offset_max, struct search_line *best)
+{
+    struct candidates c;
+    for (size_t i = 0; i < sizeof high_inwards / sizeof high_inwards[0]; i += SEARCH_LANES) {
+        for (size_t k = 0; k < SEARCH_LANES; k++) {
+            c.scale[k] = (high - high_inwards[i + k] * step - from) / block->hi;
+            c.offset[k] = from;
+        }
+        keep_best_line(block, &c, offset_max, best);
+    }
+}
+
+/* Rounds again with the best. */
+static void repeat_best(const struct search_block *block, float offset_max,
+                        struct search_line *best)
+{
+    struct candidates c;
+    for (size_t k = 0; k < SEARCH_LANES; k++) {
+        c.scale[k] = best->scale;
+        c.offset[k] = best->offset;
+    }
+    keep_best_line(block, &c, offset_max, best);
 }
 
 struct search_line search_scale_offset(const struct search_block *block, float offset_max)
 {
-    /* How far both ends of the range move inwards, in steps between levels. */
-    static const float inwards[] = {-0.15f, 0.1f, 0.35f, 0.6f, 0.85f};
-    const size_t n_inwards = sizeof inwards / sizeof inwards[0];
+    const int rounds = 2;
     float low = block->x[0], high = block->x[0];
     for (size_t i = 1; i < block->n; i++) {
         low = block->x[i] < low ? block->x[i] : low;
         high = block->x[i] > high ? block->x[i] : high;
     }
     low = low < offset_max ? low : offset_max;
-    struct search_line best = {0, low, 0};
+    struct search_line best = {0, low, INFINITY};
     if (!(high > low)) {
         best.error = search_error(block, 0, low);
         return best;
     }
-    float step = (high - low) / block->hi;
-    best = refine_line(block, (struct search_line){step, low, 0}, offset_max);
-    for (size_t i = 0; i < n_inwards * n_inwards; i++) {
-        float from = low + inwards[i / n_inwards] * step;
-        float to = high - inwards[i % n_inwards] * step;
-        from = from < offset_max ? from : offset_max;
-        struct search_line line = {(to - from) / block->hi, from, 0};
-        line = refine_line(block, line, offset_max);
-        if (line.error < best.error)
-            best = line;
+    const float step = (high - low) / block->hi;
+    for (size_t i = 0; i < sizeof low_inwards / sizeof low_inwards[0]; i++) {
+        float from = low + low_inwards[i] * step;
+        if (from > offset_max) /* the end at offset_max was the first */
+            continue;
+        try_ends(block, from, high, step, offset_max, &best);
     }
-    return refine_line(block, best, offset_max);
+    for (int i = 0; i < rounds; i++)
+        repeat_best(block, offset_max, &best);
+    return best;
 }

@@ -5,7 +5,8 @@
  * are searched: every candidate is rounded once and improved by weighted least squares.
  * The sums keep residuals and not squares of the input, as the difference of two large
  * sums would lose the digits that tell good candidates apart. All sums run over the
- * elements in order, in float: one block per lane gives a vector kernel the same bits.
+ * elements in order, in float, so that neither candidates nor blocks side by side in the
+ * lanes of a vector change a bit.
  *
  * Inside quant/ only. Inputs: |x| <= SEARCH_LIMIT (see search_limit), 0 < w <= 1.
  */
@@ -64,6 +65,11 @@ struct search_line {
 
 /* The error when every element takes its nearest level. */
 float search_error(const struct search_block *block, float scale, float offset);
+
+/* The same for a number of candidates that is a multiple of SEARCH_LANES, at once. */
+#define SEARCH_LANES 4
+void search_errors(const struct search_block *block, const float *scale, const float *offset,
+                   float *error, size_t n);
 
 /* The best scale of either sign, the offset being 0. lo < 0 < hi. */
 struct search_line search_scale(const struct search_block *block);
