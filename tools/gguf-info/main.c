@@ -26,8 +26,8 @@ enum option_id {
 };
 
 static const struct cli_option options[] = {
-    {OPT_METADATA, 'm', "metadata", NULL, "list the metadata, long values shortened", true},
-    {OPT_TENSORS, 'T', "tensors", NULL, "list the tensors: name, shape, type, offset, bytes",
+    {OPT_METADATA, 0, "metadata", NULL, "list the metadata, long values shortened", true},
+    {OPT_TENSORS, 0, "tensors", NULL, "list the tensors: name, shape, type, offset, bytes",
      true},
     {OPT_TOKENIZER, 0, "tokenizer", NULL, "vocabulary, tokens by type, special tokens", true},
     {OPT_TEMPLATE, 0, "chat-template", NULL, "print the chat template", true},

@@ -127,6 +127,15 @@ static void add_fact(struct table *table, const char *label, const struct gguf_k
     free(first);
 }
 
+/* Said where it is anything but a model: an adapter, a projector, an importance matrix. */
+static void add_kind(struct table *table, const struct gguf *model)
+{
+    const struct gguf_kv *kv = gguf_kv_find(model, "general.type");
+    struct gguf_str kind;
+    if (kv && !(gguf_value_string(kv->value, &kind) && gguf_str_equal(kind, "model")))
+        add_fact(table, "kind", kv, NULL, NULL);
+}
+
 static void add_vocabulary(struct table *table, const struct gguf *model)
 {
     uint64_t size = tokenizer_size(model);
@@ -233,7 +242,7 @@ static void print_facts(const struct gguf *model, const struct totals *totals)
     struct table *t = table_new("ll");
     add_fact(t, "name", gguf_kv_find(model, "general.name"), NULL, NULL);
     add_fact(t, "architecture", gguf_kv_find(model, "general.architecture"), NULL, NULL);
-    add_fact(t, "kind", gguf_kv_find(model, "general.type"), NULL, NULL);
+    add_kind(t, model);
     add_parameters(t, totals);
     add_fact(t, "layers", gguf_kv_find_arch(model, "block_count"), NULL, NULL);
     add_fact(t, "context length", gguf_kv_find_arch(model, "context_length"), NULL, NULL);
@@ -276,7 +285,8 @@ static void add_type(struct table *table, const struct type_total *t, const stru
     else
         table_cell(table, "?");
     term_bar(bar, sizeof bar, share(t->bytes, all->all.bytes), BAR_WIDTH);
-    bar[strlen(bar) - strspn(bar, " ")] = '\0';
+    for (size_t n = strlen(bar); n > 0 && bar[n - 1] == ' '; n--)
+        bar[n - 1] = '\0';
     table_cell(table, bar);
 }
 

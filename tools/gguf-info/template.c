@@ -59,8 +59,8 @@ void template_print(struct info *info)
 {
     struct chat_template t;
     size_t count = count_templates(info->model), at = 0;
-    if (count == 0)
-        cli_warning("%s: has no chat template", info->path);
+    if (count == 0 && !info->request->quiet)
+        cli_warning("%s: no chat template", info->path);
     for (size_t i = 0; template_next(info->model, &at, &t); i++) {
         if (count > 1) {
             printf("%s--- ", i ? "\n" : "");

@@ -250,7 +250,8 @@ static void print_unusual(const struct gguf *model)
 void tokenizer_print(struct info *info)
 {
     if (!gguf_kv_find(info->model, PREFIX "model") && !tokenizer_size(info->model)) {
-        cli_warning("%s: has no tokenizer", info->path);
+        if (!info->request->quiet)
+            cli_warning("%s: no tokenizer", info->path);
         return;
     }
     print_facts(info->model);

@@ -38,8 +38,9 @@ static bool check_wanted(struct info *info, const char *argument, struct wanted 
     if (w.tensor && scan_can_decode(w.tensor))
         return true;
     if (!w.tensor)
-        cli_error("%s: no tensor is named \"%s\"; --tensors lists the names", info->path,
-                  argument);
+        cli_error("%s: --values: no tensor is named \"%s\", nor what stands before the last "
+                  "colon; --tensors lists the names",
+                  info->path, argument);
     else if (!w.tensor->readable)
         cli_error("%s: the data of \"%s\" cannot be read: it is not all in the file, or of an "
                   "unknown type",
@@ -104,9 +105,9 @@ static void print_one(const struct scan_part *part, size_t i)
 {
     int64_t exact;
     if (exact_integer(part, i, &exact))
-        printf(" %13" PRId64, exact);
+        printf(" %14" PRId64, exact);
     else
-        printf(" %13s", text_number(part->values[i], part->tensor->type != GGUF_F64).text);
+        printf(" %14s", text_number(part->values[i], part->tensor->type != GGUF_F64).text);
 }
 
 static void print_part(void *user, const struct scan_part *part, size_t n)

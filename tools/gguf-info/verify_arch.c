@@ -70,48 +70,62 @@ static void check_rows(struct verify *v, const struct gguf *model)
               "the size of the vocabulary");
 }
 
-/* Tensors of a layer whose rows have the length that a hyperparameter gives. */
+/* Tensors whose rows have the length that a hyperparameter gives; "*" is any layer. */
 static const struct {
-    const char *suffix, *key;
+    const char *name, *key;
 } row_lengths[] = {
-    {"attn_norm.weight", "embedding_length"},   {"ffn_norm.weight", "embedding_length"},
-    {"attn_q.weight", "embedding_length"},      {"attn_k.weight", "embedding_length"},
-    {"attn_v.weight", "embedding_length"},      {"attn_qkv.weight", "embedding_length"},
-    {"ffn_gate.weight", "embedding_length"},    {"ffn_up.weight", "embedding_length"},
-    {"ffn_down.weight", "feed_forward_length"},
+    {"token_embd.weight", "embedding_length"},  {"output.weight", "embedding_length"},
+    {"output_norm.weight", "embedding_length"}, {"*attn_norm.weight", "embedding_length"},
+    {"*ffn_norm.weight", "embedding_length"},   {"*attn_q.weight", "embedding_length"},
+    {"*attn_k.weight", "embedding_length"},     {"*attn_v.weight", "embedding_length"},
+    {"*attn_qkv.weight", "embedding_length"},   {"*ffn_gate.weight", "embedding_length"},
+    {"*ffn_up.weight", "embedding_length"},     {"*ffn_down.weight", "feed_forward_length"},
 };
 
-static void check_layer_tensor(struct verify *v, const struct gguf *model,
-                               const struct gguf_tensor *t)
+/* The name without "blk.N.", or nothing if it is not one of a layer. */
+static struct gguf_str name_in_layer(struct gguf_str name)
 {
-    static const char prefix[] = "blk.";
-    size_t skip = sizeof prefix - 1;
-    if (t->name.size <= skip || memcmp(t->name.data, prefix, skip) != 0)
-        return;
-    while (skip < t->name.size && t->name.data[skip] != '.')
-        skip++;
-    struct gguf_str suffix = {t->name.data + skip, t->name.size - skip};
-    for (size_t i = 0; suffix.size && i < sizeof row_lengths / sizeof row_lengths[0]; i++) {
-        struct gguf_str rest = {suffix.data + 1, suffix.size - 1};
-        uint64_t expected;
-        if (gguf_str_equal(rest, row_lengths[i].suffix) &&
-            gguf_get_arch_u64(model, row_lengths[i].key, &expected))
-            check_dim(v, t, 0, expected, row_lengths[i].key);
-    }
+    size_t i = 4;
+    if (name.size < i || memcmp(name.data, "blk.", i) != 0)
+        return (struct gguf_str){"", 0};
+    while (i < name.size && name.data[i] != '.')
+        i++;
+    return i < name.size ? (struct gguf_str){name.data + i + 1, name.size - i - 1}
+                         : (struct gguf_str){"", 0};
 }
 
-static void check_columns(struct verify *v, const struct gguf *model)
+/* Whether `key` gives the row length of a tensor with this name. */
+static bool rules_rows(const char *key, struct gguf_str name)
 {
-    uint64_t width;
-    if (gguf_get_arch_u64(model, "embedding_length", &width)) {
-        check_dim(v, gguf_tensor_find(model, "token_embd.weight"), 0, width,
-                  "embedding_length");
-        check_dim(v, gguf_tensor_find(model, "output.weight"), 0, width, "embedding_length");
-        check_dim(v, gguf_tensor_find(model, "output_norm.weight"), 0, width,
-                  "embedding_length");
+    struct gguf_str inner = name_in_layer(name);
+    for (size_t i = 0; i < sizeof row_lengths / sizeof row_lengths[0]; i++) {
+        const char *rule = row_lengths[i].name;
+        bool matches =
+            *rule == '*' ? gguf_str_equal(inner, rule + 1) : gguf_str_equal(name, rule);
+        if (matches)
+            return strcmp(row_lengths[i].key, key) == 0;
     }
-    for (size_t i = 0; i < gguf_tensor_count(model); i++)
-        check_layer_tensor(v, model, gguf_tensor_at(model, i));
+    return false;
+}
+
+/* One finding for a key, as a wrong key hits all tensors at once. */
+static void check_columns(struct verify *v, const struct gguf *model, const char *key)
+{
+    uint64_t expected, wrong = 0;
+    const struct gguf_tensor *first = NULL;
+    if (!gguf_get_arch_u64(model, key, &expected))
+        return;
+    for (size_t i = 0; i < gguf_tensor_count(model); i++) {
+        const struct gguf_tensor *t = gguf_tensor_at(model, i);
+        if (t->ne[0] != expected && rules_rows(key, t->name) && wrong++ == 0)
+            first = t;
+    }
+    if (wrong == 1)
+        check_dim(v, first, 0, expected, key);
+    else if (wrong)
+        verify_problem(v, first->name, "has shape %s, but %s is %" PRIu64 "; so with %s more",
+                       text_shape(first).text, key, expected,
+                       text_plural(wrong - 1, "tensor").text);
 }
 
 void verify_architecture(struct verify *verify, const struct gguf *model)
@@ -120,6 +134,8 @@ void verify_architecture(struct verify *verify, const struct gguf *model)
         return;
     check_ends(verify, model);
     check_rows(verify, model);
-    if (verify_is_transformer(model))
-        check_columns(verify, model);
+    if (verify_is_transformer(model)) {
+        check_columns(verify, model, "embedding_length");
+        check_columns(verify, model, "feed_forward_length");
+    }
 }

@@ -11,15 +11,16 @@
 struct data_facts {
     uint64_t invalid;       /* blocks with a NaN or infinite scale */
     uint64_t first_invalid; /* block, counted from the start of the tensor */
-    uint64_t bytes, zero_bytes;
+    uint64_t bytes;
+    uint64_t hole, longest_hole; /* bytes of parts in a row that are all zero */
 };
 
-static uint64_t count_zero_bytes(const unsigned char *p, size_t n)
+/* A hole of this size is worth a remark. */
+#define HOLE 65536
+
+static bool is_all_zero(const unsigned char *p, size_t n)
 {
-    uint64_t zeros = 0;
-    for (size_t i = 0; i < n; i++)
-        zeros += p[i] == 0;
-    return zeros;
+    return n == 0 || (p[0] == 0 && memcmp(p, p + 1, n - 1) == 0);
 }
 
 static void check_part(const struct scan_part *part, void *result)
@@ -29,7 +30,7 @@ static void check_part(const struct scan_part *part, void *result)
     const unsigned char *raw = part->raw;
     size_t n = part->elements / type->block_elements, at = 0;
     facts->bytes = part->bytes;
-    facts->zero_bytes = count_zero_bytes(raw, part->bytes);
+    facts->hole = is_all_zero(raw, part->bytes) ? part->bytes : 0;
     while (at < n) {
         size_t found = quant_find_invalid(type->id, raw + at * type->block_bytes, n - at);
         if (found == SIZE_MAX)
@@ -48,7 +49,9 @@ static void merge_part(const struct scan_part *part, const void *result, void *u
         all->first_invalid = one->first_invalid;
     all->invalid += one->invalid;
     all->bytes += one->bytes;
-    all->zero_bytes += one->zero_bytes;
+    all->hole = one->hole ? all->hole + one->hole : 0;
+    if (all->hole > all->longest_hole)
+        all->longest_hole = all->hole;
 }
 
 static void report_invalid(struct verify *v, const struct gguf_tensor *t,
@@ -73,12 +76,21 @@ static bool ends_with(struct gguf_str s, const char *suffix)
     return s.size >= n && memcmp(s.data + s.size - n, suffix, n) == 0;
 }
 
-/* A bias may be zero; a trained weight is not. */
-static void report_zero(struct verify *v, const struct gguf_tensor *t)
+/* A bias may be zero; a trained weight is not. Rows of an embedding may be: tokens that
+ * never occurred. */
+static void report_zeros(struct verify *v, const struct gguf_tensor *t,
+                         const struct data_facts *facts)
 {
-    static const char text[] = "all %s of data are zero: an interrupted write or download";
-    if (ends_with(t->name, ".weight"))
-        verify_problem(v, t->name, text, text_plural(t->bytes, "byte").text);
+    struct text_shape hole = text_plural(facts->longest_hole, "byte");
+    if (!ends_with(t->name, ".weight"))
+        return;
+    if (facts->longest_hole && facts->longest_hole == t->bytes)
+        verify_problem(v, t->name, "all %s of data are zero: an interrupted write or download",
+                       hole.text);
+    else if (facts->longest_hole >= HOLE)
+        verify_warning(v, t->name,
+                       "%s of data in a row are zero: perhaps an interrupted write or download",
+                       hole.text);
 }
 
 enum gguf_status verify_data(struct verify *verify, const struct info *info, uint64_t *bytes,
@@ -100,8 +112,7 @@ enum gguf_status verify_data(struct verify *verify, const struct info *info, uin
         *bytes += facts[i].bytes;
         if (facts[i].invalid)
             report_invalid(verify, s.tensors[i], &facts[i]);
-        if (facts[i].bytes && facts[i].zero_bytes == s.tensors[i]->bytes)
-            report_zero(verify, s.tensors[i]);
+        report_zeros(verify, s.tensors[i], &facts[i]);
     }
     free(facts);
     selection_free(&s);
