@@ -148,10 +148,10 @@ struct gguf_field {
 /* One row of the type table. */
 struct gguf_type_info {
     uint32_t id;
-    const char *name;           /* as the field writes it: "Q4_K", "IQ2_XXS" */
+    const char *name; /* as the field writes it: "Q4_K", "IQ2_XXS" */
     enum gguf_type_origin origin;
-    uint16_t block_elements;    /* elements of a block; 0 where the size is not known */
-    uint16_t block_bytes;       /* bytes of a block */
+    uint16_t block_elements;     /* elements of a block; 0 where the size is not known */
+    uint16_t block_bytes;        /* bytes of a block */
     struct gguf_field fields[2]; /* width 0 ends the list */
 };
 
@@ -204,11 +204,11 @@ size_t gguf_value_type_size(enum gguf_value_type type);
  * long as the model (or buffer) that it came from. A value is small: pass it around.
  */
 struct gguf_value {
-    uint8_t type;     /* enum gguf_value_type */
-    uint8_t item;     /* element type of an array; otherwise equal to `type` */
-    bool big_endian;  /* byte order of `data` */
-    bool short_sizes; /* sizes in `data` are 32 bits wide (version 1) */
-    uint64_t count;   /* elements of an array; 1 otherwise */
+    uint8_t type;              /* enum gguf_value_type */
+    uint8_t item;              /* element type of an array; otherwise equal to `type` */
+    bool big_endian;           /* byte order of `data` */
+    bool short_sizes;          /* sizes in `data` are 32 bits wide (version 1) */
+    uint64_t count;            /* elements of an array; 1 otherwise */
     const unsigned char *data; /* the encoded elements, after all headers */
     uint64_t size;             /* bytes of `data`; a string's length */
 };
@@ -279,17 +279,17 @@ const struct gguf_error *gguf_problem_at(const struct gguf *model, size_t index)
 /* ---- Files of a model ---------------------------------------------------------------- */
 
 struct gguf_file {
-    const char *path;      /* as opened; "" for memory */
-    uint32_t version;      /* 1, 2 or 3 */
+    const char *path; /* as opened; "" for memory */
+    uint32_t version; /* 1, 2 or 3 */
     bool big_endian;
-    uint32_t alignment;    /* bytes */
+    uint32_t alignment; /* bytes */
     uint64_t file_bytes;
     uint64_t kv_bytes;     /* end of the metadata, from the start of the file */
     uint64_t header_bytes; /* end of the tensor infos */
     uint64_t data_offset;  /* header_bytes rounded up to the alignment */
     size_t kv_count;
     size_t tensor_count;
-    size_t first_tensor;   /* index of its first tensor in the model */
+    size_t first_tensor; /* index of its first tensor in the model */
 };
 
 /* Files in shard order; 1 for a model that is not split. NULL past the end. */
@@ -331,7 +331,7 @@ bool gguf_get_arch_u64(const struct gguf *model, const char *suffix, uint64_t *o
 
 struct gguf_tensor {
     struct gguf_str name;
-    uint32_t type;    /* enum gguf_type, or an id that is not known */
+    uint32_t type; /* enum gguf_type, or an id that is not known */
     uint32_t n_dims;
     uint64_t ne[GGUF_MAX_DIMS]; /* innermost first: ne[0] is the row; unused ones are 1 */
     uint64_t elements;          /* product of ne */
@@ -381,11 +381,11 @@ void gguf_tensor_advise(const struct gguf *model, const struct gguf_tensor *tens
 struct gguf_writer;
 
 struct gguf_writer_options {
-    bool big_endian;           /* write scalars and block fields big-endian */
-    bool overwrite;            /* replace an existing target; otherwise GGUF_ERR_EXISTS */
-    uint64_t shard_bytes;      /* start a new shard before tensor data exceeds this; 0: never */
-    uint64_t shard_tensors;    /* and before it has this many tensors; 0: never */
-    bool empty_first_shard;    /* metadata alone in the first shard */
+    bool big_endian;        /* write scalars and block fields big-endian */
+    bool overwrite;         /* replace an existing target; otherwise GGUF_ERR_EXISTS */
+    uint64_t shard_bytes;   /* start a new shard before tensor data exceeds this; 0: never */
+    uint64_t shard_tensors; /* and before it has this many tensors; 0: never */
+    bool empty_first_shard; /* metadata alone in the first shard */
 };
 
 /*
@@ -407,8 +407,8 @@ enum gguf_status gguf_writer_set_u16(struct gguf_writer *writer, const char *key
                                      uint16_t value, struct gguf_error *err);
 enum gguf_status gguf_writer_set_u32(struct gguf_writer *writer, const char *key,
                                      uint32_t value, struct gguf_error *err);
-enum gguf_status gguf_writer_set_i32(struct gguf_writer *writer, const char *key,
-                                     int32_t value, struct gguf_error *err);
+enum gguf_status gguf_writer_set_i32(struct gguf_writer *writer, const char *key, int32_t value,
+                                     struct gguf_error *err);
 enum gguf_status gguf_writer_set_u64(struct gguf_writer *writer, const char *key,
                                      uint64_t value, struct gguf_error *err);
 enum gguf_status gguf_writer_set_f32(struct gguf_writer *writer, const char *key, float value,
@@ -424,8 +424,8 @@ enum gguf_status gguf_writer_set_strings(struct gguf_writer *writer, const char 
 void gguf_writer_remove(struct gguf_writer *writer, const char *key);
 
 /* Copies all metadata of a model in order, without the split.* keys. */
-enum gguf_status gguf_writer_copy_metadata(struct gguf_writer *writer,
-                                           const struct gguf *model, struct gguf_error *err);
+enum gguf_status gguf_writer_copy_metadata(struct gguf_writer *writer, const struct gguf *model,
+                                           struct gguf_error *err);
 
 /* Declares a tensor; `ne` holds `n_dims` sizes, innermost first. Tensors are numbered
  * from 0 in the order of these calls. `shard` is the number of its file, 0-based and not
@@ -455,12 +455,12 @@ enum gguf_status gguf_writer_write(struct gguf_writer *writer, size_t tensor, ui
 
 enum gguf_status gguf_writer_finish(struct gguf_writer *writer, struct gguf_error *err);
 
-/* ---- Shard names --------------------------------------------------------------------------- */
+/* ---- Shard names ---------------------------------------------------------------------------
+ */
 
 /* Splits ".../name-00002-of-00009.gguf" into the length of its prefix (".../name"), number
  * (1-based) and count. False if the name has another form. */
-bool gguf_shard_parse(const char *path, size_t *prefix_size, uint32_t *number,
-                      uint32_t *count);
+bool gguf_shard_parse(const char *path, size_t *prefix_size, uint32_t *number, uint32_t *count);
 
 /* Writes "PREFIX-00002-of-00009.gguf" for 1-based `number`. False if it does not fit. */
 bool gguf_shard_path(char *out, size_t out_size, struct gguf_str prefix, uint32_t number,

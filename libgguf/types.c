@@ -125,7 +125,8 @@ void gguf_type_swap(uint32_t type, void *data, size_t bytes)
     const struct gguf_type_info *info = gguf_type_find(type);
     if (!info || info->block_bytes == 0)
         return;
-    for (unsigned char *block = data, *end = block + bytes; block < end; block += info->block_bytes) {
+    for (unsigned char *block = data, *end = block + bytes; block < end;
+         block += info->block_bytes) {
         for (size_t f = 0; f < 2 && info->fields[f].width; f++) {
             const struct gguf_field *field = &info->fields[f];
             for (size_t i = 0; i < field->count; i++)

@@ -1,0 +1,382 @@
+/*
+ * The header of one file: validated once, then views.
+ *
+ *   magic "GGUF" | version | tensor count | key count | keys and values | tensor infos
+ *
+ * How long a header is, only its end tells. So a first part of the file is loaded and
+ * parsed; where it is too short, twice as much is loaded and the parse starts again. The
+ * sizes double, so the work stays linear in the header.
+ */
+#include "libgguf/bytes.h"
+#include "libgguf/checked.h"
+#include "libgguf/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_LOAD 65536
+
+/* A parse in progress. */
+struct parse {
+    struct gguf_part *part;
+    struct cursor c;
+    struct gguf_error *err;
+    uint64_t record; /* where the current record starts, for messages */
+};
+
+static const char *name_of(const struct parse *p)
+{
+    return p->part->source.name;
+}
+
+/* ---- Values --------------------------------------------------------------------------- */
+
+/* The bytes that at least remain in the file, loaded or not. */
+static uint64_t left_in_file(const struct parse *p)
+{
+    return p->part->source.size - p->c.pos;
+}
+
+static enum gguf_status check_bools(struct parse *p, const unsigned char *data, uint64_t n,
+                                    struct gguf_str key)
+{
+    for (uint64_t i = 0; data && i < n; i++) {
+        if (data[i] > 1)
+            return gguf_fail(p->err, GGUF_ERR_CORRUPT, p->record,
+                             "%s: key %s: a bool is 0 or 1, found %u", name_of(p),
+                             gguf_text(key).text, data[i]);
+    }
+    return GGUF_OK;
+}
+
+static enum gguf_status parse_array(struct parse *p, struct gguf_str key, int depth,
+                                    struct gguf_value *value);
+
+static enum gguf_status fail_type(struct parse *p, struct gguf_str key, uint32_t type)
+{
+    return gguf_fail(p->err, GGUF_ERR_CORRUPT, p->record,
+                     "%s: key %s: value type %u does not exist (0 to 12 do)", name_of(p),
+                     gguf_text(key).text, type);
+}
+
+/* Reads a value of a type that exists; *value is complete when the cursor is not short. */
+static enum gguf_status parse_value(struct parse *p, struct gguf_str key, uint32_t type,
+                                    int depth, struct gguf_value *value)
+{
+    *value = (struct gguf_value){.type = (uint8_t)type,
+                                 .item = (uint8_t)type,
+                                 .big_endian = p->c.big_endian,
+                                 .short_sizes = p->c.short_sizes,
+                                 .count = 1};
+    if (type == GGUF_VALUE_ARRAY)
+        return parse_array(p, key, depth + 1, value);
+    value->size = type == GGUF_VALUE_STRING ? cursor_size(&p->c)
+                                            : gguf_value_type_size((enum gguf_value_type)type);
+    if (value->size > left_in_file(p))
+        return gguf_fail(
+            p->err, GGUF_ERR_TRUNCATED, p->record,
+            "%s: key %s: a value of %llu bytes does not fit in the %llu bytes that "
+            "the file has left",
+            name_of(p), gguf_text(key).text, (unsigned long long)value->size,
+            (unsigned long long)left_in_file(p));
+    value->data = cursor_take(&p->c, value->size);
+    if (type == GGUF_VALUE_BOOL)
+        return check_bools(p, value->data, 1, key);
+    return GGUF_OK;
+}
+
+/* Elements of variable size are walked; the rest is one step. */
+static enum gguf_status parse_items(struct parse *p, struct gguf_str key, int depth,
+                                    struct gguf_value *array)
+{
+    size_t width = gguf_value_type_size((enum gguf_value_type)array->item);
+    if (width) {
+        array->data = cursor_take(&p->c, array->count * width);
+        if (array->item == GGUF_VALUE_BOOL)
+            return check_bools(p, array->data, array->count, key);
+        return GGUF_OK;
+    }
+    enum gguf_status status = GGUF_OK;
+    for (uint64_t i = 0; i < array->count && !p->c.short_of && !status; i++) {
+        struct gguf_value item;
+        status = parse_value(p, key, array->item, depth, &item);
+    }
+    return status;
+}
+
+static enum gguf_status parse_array(struct parse *p, struct gguf_str key, int depth,
+                                    struct gguf_value *value)
+{
+    if (depth > GGUF_MAX_DEPTH)
+        return gguf_fail(p->err, GGUF_ERR_UNSUPPORTED, p->record,
+                         "%s: key %s: arrays are nested deeper than %d", name_of(p),
+                         gguf_text(key).text, GGUF_MAX_DEPTH);
+    uint32_t item = cursor_u32(&p->c);
+    value->count = cursor_size(&p->c);
+    if (!gguf_value_type_name((enum gguf_value_type)item))
+        return fail_type(p, key, item);
+    /* an element takes at least its width, a string its length, an array its header */
+    size_t width = gguf_value_type_size((enum gguf_value_type)item);
+    size_t least = width                       ? width
+                   : item == GGUF_VALUE_STRING ? (p->c.short_sizes ? 4 : 8)
+                                               : (p->c.short_sizes ? 8 : 12);
+    if (value->count > left_in_file(p) / least)
+        return gguf_fail(p->err, GGUF_ERR_TRUNCATED, p->record,
+                         "%s: key %s: an array of %llu elements does not fit in the %llu bytes "
+                         "that the file has left",
+                         name_of(p), gguf_text(key).text, (unsigned long long)value->count,
+                         (unsigned long long)left_in_file(p));
+    value->item = (uint8_t)item;
+    uint64_t start = p->c.pos;
+    value->data = p->c.data + start;
+    enum gguf_status status = parse_items(p, key, depth, value);
+    value->data = p->c.data + start;
+    value->size = p->c.pos - start;
+    return status;
+}
+
+/* ---- Keys ----------------------------------------------------------------------------------
+ */
+
+static struct gguf_str key_at(const void *owner, size_t position)
+{
+    return ((const struct gguf_part *)owner)->kvs[position].key;
+}
+
+/* Makes room for one more element of `size` bytes; false without memory. */
+static bool reserve(void **array, size_t count, size_t *capacity, size_t size)
+{
+    if (count < *capacity)
+        return true;
+    size_t more = *capacity ? *capacity * 2 : 32;
+    void *grown = more > SIZE_MAX / size ? NULL : realloc(*array, more * size);
+    if (!grown)
+        return false;
+    *array = grown;
+    *capacity = more;
+    return true;
+}
+
+static enum gguf_status check_key(struct parse *p, struct gguf_str key)
+{
+    const char *wrong = NULL;
+    if (key.size == 0)
+        wrong = "a key is empty";
+    else if (key.size > GGUF_MAX_KEY)
+        wrong = "a key is longer than 65535 bytes";
+    else if (memchr(key.data, 0, key.size))
+        wrong = "a key holds a NUL byte";
+    else if (gguf_index_find(&p->part->kv_index, key, key_at, p->part) != GGUF_NOT_FOUND)
+        wrong = "a key is given twice";
+    if (!wrong)
+        return GGUF_OK;
+    return gguf_fail(p->err, GGUF_ERR_CORRUPT, p->record, "%s: %s: \"%s\" at byte %llu",
+                     name_of(p), wrong, gguf_text(key).text, (unsigned long long)p->record);
+}
+
+static enum gguf_status parse_kv(struct parse *p)
+{
+    struct gguf_part *part = p->part;
+    struct gguf_kv kv;
+    p->record = p->c.pos;
+    kv.key = cursor_string(&p->c);
+    uint32_t type = cursor_u32(&p->c);
+    if (p->c.short_of)
+        return GGUF_OK;
+    enum gguf_status status = check_key(p, kv.key);
+    if (status)
+        return status;
+    if (!gguf_value_type_name((enum gguf_value_type)type))
+        return fail_type(p, kv.key, type);
+    status = parse_value(p, kv.key, type, 0, &kv.value);
+    if (status || p->c.short_of)
+        return status;
+    if (!reserve((void **)&part->kvs, part->n_kvs, &part->kv_capacity, sizeof kv))
+        return gguf_fail_memory(p->err);
+    part->kvs[part->n_kvs++] = kv;
+    if (!gguf_index_add(&part->kv_index, part->n_kvs - 1, key_at, part))
+        return gguf_fail_memory(p->err);
+    return GGUF_OK;
+}
+
+/* ---- Tensor infos
+ * ---------------------------------------------------------------------------- */
+
+static enum gguf_status fail_tensor(struct parse *p, struct gguf_str name, const char *what)
+{
+    return gguf_fail(p->err, GGUF_ERR_CORRUPT, p->record, "%s: tensor \"%s\" at byte %llu: %s",
+                     name_of(p), gguf_text(name).text, (unsigned long long)p->record, what);
+}
+
+static enum gguf_status parse_shape(struct parse *p, struct gguf_tensor *t)
+{
+    t->n_dims = cursor_u32(&p->c);
+    if (t->n_dims > GGUF_MAX_DIMS)
+        return fail_tensor(p, t->name, "has more than 4 dimensions");
+    t->elements = 1;
+    for (uint32_t i = 0; i < GGUF_MAX_DIMS; i++) {
+        t->ne[i] = i < t->n_dims ? cursor_size(&p->c) : 1;
+        if (t->ne[i] > CHECKED_MAX)
+            return fail_tensor(p, t->name, "has a dimension of 2^63 or more");
+    }
+    /* zeros last, so that a product that does not fit is found in any order */
+    for (uint32_t i = 0; i < GGUF_MAX_DIMS; i++) {
+        if (t->ne[i] && !checked_mul(t->elements, t->ne[i], &t->elements))
+            return fail_tensor(p, t->name, "has 2^63 or more elements");
+    }
+    for (uint32_t i = 0; i < GGUF_MAX_DIMS; i++) {
+        if (t->ne[i] == 0)
+            t->elements = 0;
+    }
+    return GGUF_OK;
+}
+
+static enum gguf_status parse_tensor(struct parse *p)
+{
+    struct gguf_part *part = p->part;
+    struct gguf_tensor t = {0};
+    p->record = p->c.pos;
+    t.name = cursor_string(&p->c);
+    if (p->c.short_of)
+        return GGUF_OK;
+    if (t.name.size == 0)
+        return fail_tensor(p, t.name, "has no name");
+    if (t.name.size > GGUF_MAX_NAME)
+        return fail_tensor(p, t.name, "has a name of more than 127 bytes");
+    enum gguf_status status = parse_shape(p, &t);
+    t.type = cursor_u32(&p->c);
+    t.offset = cursor_uint(&p->c, 8);
+    if (status || p->c.short_of)
+        return p->c.short_of ? GGUF_OK : status;
+    if (!reserve((void **)&part->tensors, part->n_tensors, &part->tensor_capacity, sizeof t))
+        return gguf_fail_memory(p->err);
+    part->tensors[part->n_tensors++] = t;
+    return GGUF_OK;
+}
+
+/* ---- The whole header
+ * ---------------------------------------------------------------------------- */
+
+/* The magic stays "GGUF" in big-endian files, and some writers turn it round. Which byte
+ * order it is, the version tells: the other order has its number in the upper half. */
+static enum gguf_status parse_version(struct parse *p)
+{
+    const unsigned char *magic = cursor_take(&p->c, 4);
+    if (!magic || (memcmp(magic, "GGUF", 4) != 0 && memcmp(magic, "FUGG", 4) != 0))
+        return gguf_fail_not_gguf(&p->part->source, p->err);
+    const unsigned char *raw = cursor_take(&p->c, 4);
+    if (!raw)
+        return GGUF_OK;
+    uint32_t version = (uint32_t)bytes_load(raw, 4, false);
+    p->c.big_endian = version != 0 && (version & 0xffff) == 0;
+    if (p->c.big_endian)
+        version = (uint32_t)bytes_load(raw, 4, true);
+    p->part->info.version = version;
+    p->part->info.big_endian = p->c.big_endian;
+    p->c.short_sizes = version == 1;
+    if (version < 1 || version > 3)
+        return gguf_fail(p->err, GGUF_ERR_VERSION, 4,
+                         "%s: GGUF version %u; versions 1 to 3 are known", name_of(p), version);
+    return GGUF_OK;
+}
+
+/* A count is believed only if so many of the smallest records fit in the file. */
+static enum gguf_status check_count(struct parse *p, const char *what, uint64_t count,
+                                    uint64_t least)
+{
+    if (count <= left_in_file(p) / least)
+        return GGUF_OK;
+    return gguf_fail(
+        p->err, GGUF_ERR_TRUNCATED, p->c.pos,
+        "%s: the header announces %llu %s, which do not fit in the %llu bytes that "
+        "the file has left; it is damaged or incomplete",
+        name_of(p), (unsigned long long)count, what, (unsigned long long)left_in_file(p));
+}
+
+static enum gguf_status parse_header(struct parse *p)
+{
+    enum gguf_status status = parse_version(p);
+    if (status)
+        return status;
+    uint64_t n_tensors = cursor_size(&p->c);
+    uint64_t n_kvs = cursor_size(&p->c);
+    uint64_t length = p->c.short_sizes ? 4 : 8;
+    if (!p->c.short_of)
+        status = check_count(p, "tensors", n_tensors, length + 1 + 4 + 4 + 8);
+    if (!p->c.short_of && !status)
+        status = check_count(p, "keys", n_kvs, length + 1 + 4 + 1);
+    for (uint64_t i = 0; i < n_kvs && !status && !p->c.short_of; i++)
+        status = parse_kv(p);
+    p->part->info.kv_bytes = p->c.pos;
+    for (uint64_t i = 0; i < n_tensors && !status && !p->c.short_of; i++)
+        status = parse_tensor(p);
+    p->part->info.header_bytes = p->c.pos;
+    return status;
+}
+
+static void forget(struct gguf_part *part)
+{
+    part->n_kvs = part->n_tensors = 0;
+    gguf_index_free(&part->kv_index);
+}
+
+/* Makes the first `size` bytes of the file available at part->header. */
+static enum gguf_status load(struct gguf_part *part, size_t old, size_t size,
+                             struct gguf_error *err)
+{
+    unsigned char *grown = realloc(part->header, size ? size : 1);
+    if (!grown)
+        return gguf_fail_memory(err);
+    part->header = grown;
+    return gguf_source_read(&part->source, old, grown + old, size - old, err);
+}
+
+static enum gguf_status fail_short(struct parse *p)
+{
+    return gguf_fail(p->err, GGUF_ERR_TRUNCATED, p->part->source.size,
+                     "%s: the file ends at byte %llu, inside its header (in the record at byte "
+                     "%llu); it is incomplete: download it again",
+                     name_of(p), (unsigned long long)p->part->source.size,
+                     (unsigned long long)p->record);
+}
+
+enum gguf_status gguf_part_load(struct gguf_part *part, struct gguf_error *err)
+{
+    bool in_memory = part->source.fd < 0;
+    uint64_t total = part->source.size;
+    uint64_t size = in_memory || total < FIRST_LOAD ? total : FIRST_LOAD;
+    for (uint64_t old = 0;;) {
+        enum gguf_status status =
+            in_memory ? GGUF_OK : load(part, (size_t)old, (size_t)size, err);
+        if (status)
+            return status;
+        struct parse p = {.part = part, .err = err};
+        p.c.data = in_memory ? part->source.memory : part->header;
+        p.c.size = size;
+        status = parse_header(&p);
+        if (status || !p.c.short_of)
+            return status;
+        if (size == total)
+            return fail_short(&p);
+        forget(part);
+        old = size;
+        size = size > total / 2 ? total : size * 2;
+    }
+}
+
+const struct gguf_kv *gguf_part_find(const struct gguf_part *part, const char *key)
+{
+    struct gguf_str name = {key, strlen(key)};
+    size_t i = gguf_index_find(&part->kv_index, name, key_at, part);
+    return i == GGUF_NOT_FOUND ? NULL : &part->kvs[i];
+}
+
+void gguf_part_free(struct gguf_part *part)
+{
+    gguf_source_close(&part->source);
+    gguf_index_free(&part->kv_index);
+    free(part->path);
+    free(part->header);
+    free(part->kvs);
+    free(part->tensors);
+}
