@@ -64,12 +64,4 @@ static inline uint64_t cursor_size(struct cursor *c)
     return cursor_uint(c, c->short_sizes ? 4 : 8);
 }
 
-/* A length and that many bytes. */
-static inline struct gguf_str cursor_string(struct cursor *c)
-{
-    uint64_t n = cursor_size(c);
-    const unsigned char *p = cursor_take(c, n);
-    return p ? (struct gguf_str){(const char *)p, (size_t)n} : (struct gguf_str){"", 0};
-}
-
 #endif

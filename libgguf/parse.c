@@ -135,6 +135,23 @@ static enum gguf_status parse_array(struct parse *p, struct gguf_str key, int de
     return status;
 }
 
+/* A name: a length, which is believed up to `limit` only, and its bytes. */
+static enum gguf_status parse_name(struct parse *p, const char *what, uint64_t limit,
+                                   struct gguf_str *name)
+{
+    uint64_t n = cursor_size(&p->c);
+    *name = (struct gguf_str){"", 0};
+    if (n > limit)
+        return gguf_fail(p->err, GGUF_ERR_CORRUPT, p->record,
+                         "%s: the name of a %s at byte %llu has %llu bytes; %llu are allowed",
+                         name_of(p), what, (unsigned long long)p->record, (unsigned long long)n,
+                         (unsigned long long)limit);
+    const unsigned char *bytes = cursor_take(&p->c, n);
+    if (bytes)
+        *name = (struct gguf_str){(const char *)bytes, (size_t)n};
+    return GGUF_OK;
+}
+
 /* ---- Keys ----------------------------------------------------------------------------------
  */
 
@@ -162,8 +179,6 @@ static enum gguf_status check_key(struct parse *p, struct gguf_str key)
     const char *wrong = NULL;
     if (key.size == 0)
         wrong = "a key is empty";
-    else if (key.size > GGUF_MAX_KEY)
-        wrong = "a key is longer than 65535 bytes";
     else if (memchr(key.data, 0, key.size))
         wrong = "a key holds a NUL byte";
     else if (gguf_index_find(&p->part->kv_index, key, key_at, p->part) != GGUF_NOT_FOUND)
@@ -179,11 +194,11 @@ static enum gguf_status parse_kv(struct parse *p)
     struct gguf_part *part = p->part;
     struct gguf_kv kv;
     p->record = p->c.pos;
-    kv.key = cursor_string(&p->c);
+    enum gguf_status status = parse_name(p, "key", GGUF_MAX_KEY, &kv.key);
     uint32_t type = cursor_u32(&p->c);
-    if (p->c.short_of)
-        return GGUF_OK;
-    enum gguf_status status = check_key(p, kv.key);
+    if (status || p->c.short_of)
+        return status;
+    status = check_key(p, kv.key);
     if (status)
         return status;
     if (!gguf_value_type_name((enum gguf_value_type)type))
@@ -236,14 +251,12 @@ static enum gguf_status parse_tensor(struct parse *p)
     struct gguf_part *part = p->part;
     struct gguf_tensor t = {0};
     p->record = p->c.pos;
-    t.name = cursor_string(&p->c);
-    if (p->c.short_of)
-        return GGUF_OK;
+    enum gguf_status status = parse_name(p, "tensor", GGUF_MAX_NAME, &t.name);
+    if (status || p->c.short_of)
+        return status;
     if (t.name.size == 0)
         return fail_tensor(p, t.name, "has no name");
-    if (t.name.size > GGUF_MAX_NAME)
-        return fail_tensor(p, t.name, "has a name of more than 127 bytes");
-    enum gguf_status status = parse_shape(p, &t);
+    status = parse_shape(p, &t);
     t.type = cursor_u32(&p->c);
     t.offset = cursor_uint(&p->c, 8);
     if (status || p->c.short_of)
