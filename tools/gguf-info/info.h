@@ -62,6 +62,20 @@ struct info {
 /* Raises the exit code of the file to `code` if that is worse. */
 void info_worse(struct info *info, int code);
 
+/* " (at byte 24)", or nothing where the message says it or there is no place. */
+void info_place(const struct gguf_error *err, char *out, size_t size);
+
+/* ---- Problems of an open file (problems.c) -------------------------------------------- */
+
+/* Those of gguf_problem_at, but one alone for a file that is cut short. */
+struct problems {
+    struct gguf_error *list;
+    size_t count;
+    size_t more; /* that were not kept */
+};
+struct problems problems_new(const struct gguf *model);
+void problems_free(struct problems *problems);
+
 /* ---- Filters (filter.c) --------------------------------------------------------------- */
 
 /* Compiles a PCRE2 pattern; one that does not compile ends the program. */

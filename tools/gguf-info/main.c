@@ -226,12 +226,21 @@ void info_worse(struct info *info, int code)
         info->code = code;
 }
 
-static void report(const char *path, const struct gguf_error *err)
+void info_place(const struct gguf_error *err, char *out, size_t size)
 {
-    if (err->offset != GGUF_NO_OFFSET)
-        cli_error("%s: %s (at byte %" PRIu64 ")", path, err->message, err->offset);
-    else
-        cli_error("%s: %s", path, err->message);
+    char byte[32];
+    snprintf(byte, sizeof byte, "byte %" PRIu64, err->offset);
+    out[0] = '\0';
+    if (err->offset != GGUF_NO_OFFSET && !strstr(err->message, byte))
+        snprintf(out, size, " (at %s)", byte);
+}
+
+/* Messages of the library name the file. */
+static void report(const struct gguf_error *err)
+{
+    char place[48];
+    info_place(err, place, sizeof place);
+    cli_error("%s%s", err->message, place);
 }
 
 static void add_error_json(cJSON *json, const char *key, const struct gguf_error *err)
@@ -259,26 +268,27 @@ static void show_failure(struct info *info, const struct gguf_error *err, cJSON 
     else if (answer)
         verify_print_failure(err);
     else
-        report(info->path, err);
+        report(err);
 }
+
+#define SHOWN_PROBLEMS 8
 
 /* Problems of a file that was opened all the same; --verify lists them itself. */
 static void show_problems(struct info *info, cJSON *json)
 {
-    const struct gguf_error *err;
-    if (gguf_problem_count(info->model) == 0)
-        return;
-    if (json)
-        add_error_json(json, "error", gguf_problem_at(info->model, 0));
-    if (info->request->sections & SHOW_VERIFY)
-        return;
-    info_worse(info, CLI_TROUBLE);
-    size_t shown = 0;
-    for (; shown < 8 && (err = gguf_problem_at(info->model, shown)); shown++)
-        report(info->path, err);
-    if (gguf_problem_count(info->model) > shown)
-        cli_error("%s: and %zu more problems; --verify lists them", info->path,
-                  gguf_problem_count(info->model) - shown);
+    struct problems p = problems_new(info->model);
+    if (p.count && json)
+        add_error_json(json, "error", &p.list[0]);
+    if (p.count && !(info->request->sections & SHOW_VERIFY)) {
+        size_t shown = p.count < SHOWN_PROBLEMS ? p.count : SHOWN_PROBLEMS;
+        info_worse(info, CLI_TROUBLE);
+        for (size_t i = 0; i < shown; i++)
+            report(&p.list[i]);
+        if (p.count + p.more > shown)
+            cli_error("%s: %s more; --verify lists them", info->path,
+                      text_plural(p.count + p.more - shown, "problem").text);
+    }
+    problems_free(&p);
 }
 
 /* `json` is the file's object, or NULL for text. */

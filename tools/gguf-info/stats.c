@@ -89,7 +89,7 @@ struct tensor_stats *stats_compute(struct info *info, struct selection selection
     struct gguf_error err;
     if (scan_run(&scan, &err) == GGUF_OK)
         return stats;
-    cli_error("%s: %s", info->path, err.message);
+    cli_error("%s", err.message);
     info_worse(info, CLI_TROUBLE);
     free(stats);
     return NULL;

@@ -124,10 +124,9 @@ char *text_value_new(struct gguf_value value)
     char *text = NULL;
     size_t size = 0;
     FILE *stream = open_memstream(&text, &size);
-    if (!stream)
-        cli_die_memory();
-    text_value(stream, value, false);
-    if (fclose(stream) != 0)
+    if (stream)
+        text_value(stream, value, false);
+    if (!stream || fclose(stream) != 0)
         cli_die_memory();
     return text;
 }

@@ -82,7 +82,7 @@ static bool for_each_part(struct info *info, struct wanted w, values_fn take, vo
     free(floats);
     free(values);
     if (!fine) {
-        cli_error("%s: %s", info->path, err.message);
+        cli_error("%s", err.message);
         info_worse(info, CLI_TROUBLE);
     }
     return fine;

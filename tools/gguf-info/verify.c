@@ -3,7 +3,6 @@
 
 #include "quant/quant.h"
 
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +13,7 @@ struct finding {
     bool warning;
     struct gguf_str where; /* belongs to the model or to the program's text */
     uint64_t offset;       /* or GGUF_NO_OFFSET */
-    char text[1024];
+    char text[1088];
 };
 
 struct verify {
@@ -34,23 +33,25 @@ static struct finding *add_finding(struct verify *v, bool warning, struct gguf_s
     return f;
 }
 
-void verify_problem(struct verify *verify, struct gguf_str where, const char *format, ...)
+static void note(struct finding *f, const char *format, va_list args)
 {
-    struct finding *f = add_finding(verify, false, where);
-    va_list args;
-    va_start(args, format);
     if (f)
         vsnprintf(f->text, sizeof f->text, format, args);
+}
+
+void verify_problem(struct verify *verify, struct gguf_str where, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    note(add_finding(verify, false, where), format, args);
     va_end(args);
 }
 
 void verify_warning(struct verify *verify, struct gguf_str where, const char *format, ...)
 {
-    struct finding *f = add_finding(verify, true, where);
     va_list args;
     va_start(args, format);
-    if (f)
-        vsnprintf(f->text, sizeof f->text, format, args);
+    note(add_finding(verify, true, where), format, args);
     va_end(args);
 }
 
@@ -59,7 +60,9 @@ static void add_error(struct verify *v, const struct gguf_error *err)
     struct finding *f = add_finding(v, false, (struct gguf_str){"", 0});
     if (f) {
         f->offset = err->offset;
-        snprintf(f->text, sizeof f->text, "%s", err->message);
+        char place[48];
+        info_place(err, place, sizeof place);
+        snprintf(f->text, sizeof f->text, "%s%s", err->message, place);
     }
 }
 
@@ -67,11 +70,11 @@ static void add_error(struct verify *v, const struct gguf_error *err)
 
 static void add_open_problems(struct verify *v, const struct gguf *model)
 {
-    const struct gguf_error *err;
-    for (size_t i = 0; (err = gguf_problem_at(model, i)); i++)
-        add_error(v, err);
-    for (size_t i = v->problems; i < gguf_problem_count(model); i++)
-        v->problems++;
+    struct problems p = problems_new(model);
+    for (size_t i = 0; i < p.count; i++)
+        add_error(v, &p.list[i]);
+    v->problems += p.more;
+    problems_free(&p);
 }
 
 static bool set_is_complete(const struct gguf *model)
@@ -111,10 +114,7 @@ static void print_finding(const struct finding *f)
         term_print_str(stdout, f->where, 160);
         printf(": ");
     }
-    printf("%s", f->text);
-    if (f->offset != GGUF_NO_OFFSET)
-        printf(" (at byte %" PRIu64 ")", f->offset);
-    putchar('\n');
+    printf("%s\n", f->text);
 }
 
 static void print_verdict(const struct verify *v, const struct gguf *model)

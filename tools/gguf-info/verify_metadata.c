@@ -10,12 +10,18 @@
 
 /* ---- Vocabulary ------------------------------------------------------------------------ */
 
-/* Arrays with one entry a token. */
-static void check_parallel(struct verify *v, const struct gguf *model, const char *key)
+/* Arrays with one entry a token. Engines read them as arrays of this very type. */
+static void check_parallel(struct verify *v, const struct gguf *model, const char *key,
+                           enum gguf_value_type item)
 {
     const struct gguf_kv *kv = gguf_kv_find(model, key);
     uint64_t size = tokenizer_size(model);
-    if (kv && kv->value.type == GGUF_VALUE_ARRAY && kv->value.count != size)
+    if (!kv)
+        return;
+    if (kv->value.type != GGUF_VALUE_ARRAY || kv->value.item != item)
+        verify_problem(v, kv->key, "is %s, not an array of %s", text_value_type(kv->value).text,
+                       gguf_value_type_name(item));
+    else if (kv->value.count != size)
         verify_problem(v, kv->key, "has %s for %s", text_plural(kv->value.count, "value").text,
                        text_plural(size, "token").text);
 }
@@ -43,8 +49,8 @@ static void check_vocabulary(struct verify *v, const struct gguf *model)
                        text_value_type(tokens->value).text);
         return;
     }
-    check_parallel(v, model, "tokenizer.ggml.scores");
-    check_parallel(v, model, "tokenizer.ggml.token_type");
+    check_parallel(v, model, "tokenizer.ggml.scores", GGUF_VALUE_F32);
+    check_parallel(v, model, "tokenizer.ggml.token_type", GGUF_VALUE_I32);
     for (size_t i = 0; i < gguf_kv_count(model); i++)
         check_token_id(v, model, gguf_kv_at(model, i));
     uint64_t stated;
