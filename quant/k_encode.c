@@ -53,7 +53,7 @@ static struct search_block sub_block(const struct job *job, const float *weights
  * behave as one of equal weights, too light to disturb the others. */
 static void normalise(float *weights)
 {
-    const float floor = 0x1p-20f;
+    const float floor = 0x1p-32f;
     float max = 0;
     for (int i = 0; i < QK_K; i++)
         max = weights[i] > max ? weights[i] : max;
@@ -154,10 +154,10 @@ static int nearest(float wish, float unit, int lo, int hi)
     return unit != 0 ? (int)search_level(wish / unit, (float)lo, (float)hi) : 0;
 }
 
-static void snap(const struct k_shape *shape, const struct wishes *wishes,
+/* Integers for the wishes: multiples of d and dmin. */
+static void snap(const struct k_shape *shape, const struct wishes *wishes, float d, float dmin,
                  struct k_params *params)
 {
-    const float d = fp16_to_float(params->d), dmin = fp16_to_float(params->dmin);
     for (int j = 0; j < shape->n_sub; j++) {
         params->scale[j] =
             (int8_t)nearest(wishes->scale[j], d, shape->scale_lo, shape->scale_hi);
@@ -325,7 +325,8 @@ static void try_start(struct job *job, const struct wishes *wishes, float d, flo
                       struct candidate *best)
 {
     struct candidate start = {{.d = half_not_zero(d), .dmin = half_not_zero(dmin)}, 0};
-    snap(&job->type->shape, wishes, &start.params);
+    snap(&job->type->shape, wishes, fp16_to_float(start.params.d),
+         fp16_to_float(start.params.dmin), &start.params);
     start.error = improve(job, job->w, &start.params);
     offer(job, &start.params, start.error);
     if (start.error < best->error)
@@ -374,31 +375,44 @@ static void nearest_wishes(const struct job *job, int end, struct wishes *wishes
     }
 }
 
-/* Lowers the limit to the candidate's bounding error; the best under the limit stays. */
+/* Lowers the limit to the candidate's bounding error. */
 static void lower_limit(struct job *job, const struct k_params *params)
 {
     double error = bounding_error(job, params);
-    if (error > job->limit)
+    if (!(error < job->limit))
         return;
     job->limit = error;
     job->best = *params;
     job->best_error = searched_error(job, params);
 }
 
-/* Rounding to nearest, as it is and with the best neighbours: sets the limit. */
+/* Rounding to nearest, as it is and with the best neighbours: sets the limit. The integers
+ * are multiples of the d that is stored, or of d before it was rounded to half precision,
+ * which differs where d is subnormal. */
+static void try_integers(struct job *job, const struct wishes *wishes, float d, float dmin)
+{
+    struct k_params params = {.d = search_half(d), .dmin = search_half(dmin)};
+    struct k_params unrounded = params;
+    const struct k_shape *shape = &job->type->shape;
+    snap(shape, wishes, fp16_to_float(params.d), fp16_to_float(params.dmin), &params);
+    lower_limit(job, &params);
+    snap(shape, wishes, d, dmin, &unrounded);
+    if (memcmp(&params, &unrounded, sizeof params) != 0)
+        lower_limit(job, &unrounded);
+    improve(job, job->a, &params);
+    lower_limit(job, &params);
+}
+
+/* What rounding to nearest makes of a range for every sub-block. */
 static void try_nearest(struct job *job, int level_end, int scale_end)
 {
     const struct k_shape *shape = &job->type->shape;
     struct wishes wishes;
     nearest_wishes(job, level_end, &wishes);
-    struct k_params params = {
-        .d = search_half(largest(wishes.scale, shape->n_sub) / (float)scale_end)};
+    float d = largest(wishes.scale, shape->n_sub) / (float)scale_end, dmin = 0;
     if (shape->min_hi)
-        params.dmin = search_half(largest(wishes.min, shape->n_sub) / (float)shape->min_hi);
-    snap(shape, &wishes, &params);
-    lower_limit(job, &params);
-    improve(job, job->a, &params);
-    lower_limit(job, &params);
+        dmin = largest(wishes.min, shape->n_sub) / (float)shape->min_hi;
+    try_integers(job, &wishes, d, dmin);
 }
 
 static void round_to_nearest(struct job *job)

@@ -131,7 +131,7 @@ static void unpack_scales_and_mins(const uint8_t *bytes, struct k_params *params
 static void pack_scales_and_mins(const struct k_params *params, uint8_t *bytes)
 {
     for (int j = 0; j < 4; j++) {
-        int scale = params->scale[4 + j], min = params->min[4 + j];
+        int scale = (uint8_t)params->scale[4 + j], min = params->min[4 + j];
         bytes[j] = (uint8_t)(params->scale[j] | (scale >> 4) << 6);
         bytes[4 + j] = (uint8_t)(params->min[j] | (min >> 4) << 6);
         bytes[8 + j] = (uint8_t)((scale & 15) | (min & 15) << 4);
@@ -246,6 +246,7 @@ DECODER(q6_K)
 QUANT_DECODER(q8_K)
 {
     const struct block_q8_K *b = blocks;
-    for (size_t i = 0; i < n; i++)
-        out[i] = b[i / QK_K].d * (float)b[i / QK_K].qs[i % QK_K];
+    for (size_t i = 0; i < n; i += QK_K, b++)
+        for (size_t e = 0; e < QK_K; e++)
+            out[i + e] = b->d * (float)b->qs[e];
 }
