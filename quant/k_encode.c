@@ -107,31 +107,47 @@ static void start_job(struct job *job)
 
 /* ---- Errors ---------------------------------------------------------------------- */
 
+/* What a sub-block decodes by: y = scale * level - min, in the decoder's own rounding. */
+struct line {
+    float scale, min, inverse; /* inverse of the scale, or 0 */
+};
+
+static struct line line_of(const struct k_params *params, int j)
+{
+    float scale = fp16_to_float(params->d) * (float)params->scale[j];
+    float min = fp16_to_float(params->dmin) * (float)params->min[j];
+    return (struct line){scale, min, scale != 0 ? 1 / scale : 0};
+}
+
+static float level_of(const struct search_block *sub, struct line line, size_t i)
+{
+    return search_level((sub->x[i] + line.min) * line.inverse, sub->lo, sub->hi);
+}
+
 static double searched_error(const struct job *job, const struct k_params *params)
 {
-    const float d = fp16_to_float(params->d), dmin = fp16_to_float(params->dmin);
     double error = 0;
     for (int j = 0; j < job->type->shape.n_sub; j++) {
         struct search_block sub = sub_block(job, job->w, j);
-        error += (double)search_error(&sub, d * (float)params->scale[j],
-                                      -(dmin * (float)params->min[j]));
+        struct line line = line_of(params, j);
+        error += (double)search_error(&sub, line.scale, -line.min);
     }
     return error;
 }
 
+/* The error as the user would compute it: of the input as given, in double. */
 static double bounding_error(const struct job *job, const struct k_params *params)
 {
-    const struct k_shape *shape = &job->type->shape;
-    const float d = fp16_to_float(params->d), dmin = fp16_to_float(params->dmin);
     double error = 0;
-    for (int i = 0; i < QK_K; i++) {
-        int j = i / (QK_K / shape->n_sub);
-        float scale = d * (float)params->scale[j], min = dmin * (float)params->min[j];
-        float inverse = scale != 0 ? 1 / scale : 0;
-        float q = search_level((job->x[i] + min) * inverse, (float)shape->level_lo,
-                               (float)shape->level_hi);
-        double r = (double)job->input[i] - (double)(scale * q - min);
-        error += (job->importance ? (double)job->importance[i] : 1.0) * r * r;
+    size_t e = 0; /* in the super-block */
+    for (int j = 0; j < job->type->shape.n_sub; j++) {
+        struct search_block sub = sub_block(job, job->a, j);
+        struct line line = line_of(params, j);
+        for (size_t i = 0; i < sub.n; i++, e++) {
+            float y = line.scale * level_of(&sub, line, i) - line.min;
+            double r = (double)job->input[e] - (double)y;
+            error += (job->importance ? (double)job->importance[e] : 1.0) * r * r;
+        }
     }
     return error;
 }
@@ -229,7 +245,7 @@ static double improve(const struct job *job, const float *weights, struct k_para
 
 /* ---- Least squares for d and dmin ------------------------------------------------------ */
 
-/* Sums for the model x = d * u - dmin * v, u = scale * level, v = min. */
+/* Weighted sums for the model x = d * u - dmin * v, u = scale * level, v = min. */
 struct normal {
     double uu, uv, vv, xu, xv;
 };
@@ -237,12 +253,10 @@ struct normal {
 static void add_sub_block(struct normal *sums, const struct search_block *sub,
                           const struct k_params *params, int j)
 {
-    const float scale = fp16_to_float(params->d) * (float)params->scale[j];
-    const float min = fp16_to_float(params->dmin) * (float)params->min[j];
-    const float inverse = scale != 0 ? 1 / scale : 0;
+    const struct line line = line_of(params, j);
     float w = 0, q = 0, qq = 0, x = 0, xq = 0;
     for (size_t i = 0; i < sub->n; i++) {
-        float level = search_level((sub->x[i] + min) * inverse, sub->lo, sub->hi);
+        float level = level_of(sub, line, i);
         float wx = sub->w[i] * sub->x[i], wq = sub->w[i] * level;
         w += sub->w[i];
         q += wq;
@@ -258,7 +272,8 @@ static void add_sub_block(struct normal *sums, const struct search_block *sub,
     sums->xv += v * (double)x;
 }
 
-/* False where the integers do not determine d. */
+/* False where d and dmin stay as they are, by least squares or because the integers do not
+ * determine them. */
 static bool refit(const struct job *job, struct k_params *params)
 {
     struct normal s = {0, 0, 0, 0, 0};
@@ -435,16 +450,12 @@ static void round_to_nearest(struct job *job)
 static void round_levels(const struct job *job, struct k_fields *fields)
 {
     const struct k_shape *shape = &job->type->shape;
-    const float d = fp16_to_float(fields->params.d);
-    const float dmin = fp16_to_float(fields->params.dmin);
-    for (int i = 0; i < QK_K; i++) {
-        int j = i / (QK_K / shape->n_sub);
-        float scale = d * (float)fields->params.scale[j];
-        float min = dmin * (float)fields->params.min[j];
-        float inverse = scale != 0 ? 1 / scale : 0;
-        float q = search_level((job->x[i] + min) * inverse, (float)shape->level_lo,
-                               (float)shape->level_hi);
-        fields->level[i] = (uint8_t)((int)q - shape->level_lo);
+    uint8_t *level = fields->level;
+    for (int j = 0; j < shape->n_sub; j++) {
+        struct search_block sub = sub_block(job, job->w, j);
+        struct line line = line_of(&fields->params, j);
+        for (size_t i = 0; i < sub.n; i++)
+            *level++ = (uint8_t)((int)level_of(&sub, line, i) - shape->level_lo);
     }
 }
 

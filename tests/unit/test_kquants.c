@@ -202,7 +202,7 @@ static float nearest(float v, float unit, int lo, int hi)
 static void round_to_nearest(const struct k_shape *shape, const float *x, float *y)
 {
     int len = QK_K / shape->n_sub;
-    float scale[16], min[16], largest = 0, largest_min = 0;
+    float scale[16] = {0}, min[16] = {0}, largest = 0, largest_min = 0;
     for (int j = 0; j < shape->n_sub; j++) {
         float low = 0, high = shape->min_hi ? -INFINITY : 0;
         for (int i = j * len; i < (j + 1) * len; i++) {
