@@ -1,5 +1,5 @@
 /* The tensor types: one row each. Sizes are those of the block layouts that
- * docs/formats.md draws. */
+ * docs/blocks.md draws. */
 #include "libgguf/gguf.h"
 #include "libgguf/checked.h"
 

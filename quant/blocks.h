@@ -1,6 +1,6 @@
 /*
  * The blocks as they lie in a file. All fields are little-endian; half-precision floats
- * are kept as uint16_t bits. docs/formats.md draws each one. This code reads blocks in
+ * are kept as uint16_t bits. docs/blocks.md draws each one. This code reads blocks in
  * place and therefore needs a little-endian host.
  */
 #ifndef QUANT_BLOCKS_H
