@@ -392,12 +392,18 @@ struct gguf_writer_options {
  * `path` is the target. With shards it is a prefix: "dir/name.gguf" or "dir/name" gives
  * dir/name-00001-of-0000N.gguf. NULL for a layout without a file (a dry run). `options`
  * may be NULL for none. The alignment is that of the key general.alignment if it is set
- * (u32, a power of two up to 1 MiB), otherwise 32.
+ * (u32, a power of two up to 1 MiB), otherwise 32. A set that comes out as one shard is a
+ * plain file at `path`. A target that is a symbolic link stays one: what it points to is
+ * replaced. A replaced file's mode is kept.
  */
 enum gguf_status gguf_writer_new(struct gguf_writer **out, const char *path,
                                  const struct gguf_writer_options *options,
                                  struct gguf_error *err);
 void gguf_writer_free(struct gguf_writer *writer);
+
+/* Unlinks the temporary files and nothing else: safe in a signal handler that is about to
+ * end the process. */
+void gguf_writer_abandon(struct gguf_writer *writer);
 
 /* Sets a key: in its old place if it exists, at the end otherwise. Bytes are copied, any
  * value is taken and converted to the byte order and version of the output. */

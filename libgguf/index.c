@@ -1,9 +1,23 @@
-/* Hash table from names to positions: see index.h. */
+/* Arrays that grow, and a hash table from names to positions: see index.h. */
 #include "libgguf/index.h"
+#include "libgguf/internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
+
+bool gguf_reserve(void **array, size_t count, size_t *capacity, size_t size)
+{
+    if (count < *capacity)
+        return true;
+    size_t more = *capacity ? *capacity * 2 : 32;
+    void *grown = more > SIZE_MAX / size ? NULL : realloc(*array, more * size);
+    if (!grown)
+        return false;
+    *array = grown;
+    *capacity = more;
+    return true;
+}
 
 static bool same(struct gguf_str a, struct gguf_str b)
 {

@@ -6,6 +6,10 @@
 #include "libgguf/gguf.h"
 #include "libgguf/index.h"
 
+/* Makes room for one more element of `size` bytes in an array that holds `count`; false
+ * without memory, and the array is as it was. */
+bool gguf_reserve(void **array, size_t count, size_t *capacity, size_t size);
+
 /* ---- Where bytes come from (file.c) ------------------------------------------------ */
 
 /* A regular file, or memory that the caller lent. */

@@ -160,20 +160,6 @@ static struct gguf_str key_at(const void *owner, size_t position)
     return ((const struct gguf_part *)owner)->kvs[position].key;
 }
 
-/* Makes room for one more element of `size` bytes; false without memory. */
-static bool reserve(void **array, size_t count, size_t *capacity, size_t size)
-{
-    if (count < *capacity)
-        return true;
-    size_t more = *capacity ? *capacity * 2 : 32;
-    void *grown = more > SIZE_MAX / size ? NULL : realloc(*array, more * size);
-    if (!grown)
-        return false;
-    *array = grown;
-    *capacity = more;
-    return true;
-}
-
 static enum gguf_status check_key(struct parse *p, struct gguf_str key)
 {
     const char *wrong = NULL;
@@ -206,7 +192,7 @@ static enum gguf_status parse_kv(struct parse *p)
     status = parse_value(p, kv.key, type, 0, &kv.value);
     if (status || p->c.short_of)
         return status;
-    if (!reserve((void **)&part->kvs, part->n_kvs, &part->kv_capacity, sizeof kv))
+    if (!gguf_reserve((void **)&part->kvs, part->n_kvs, &part->kv_capacity, sizeof kv))
         return gguf_fail_memory(p->err);
     part->kvs[part->n_kvs++] = kv;
     if (!gguf_index_add(&part->kv_index, part->n_kvs - 1, key_at, part))
@@ -261,7 +247,8 @@ static enum gguf_status parse_tensor(struct parse *p)
     t.offset = cursor_uint(&p->c, 8);
     if (status || p->c.short_of)
         return p->c.short_of ? GGUF_OK : status;
-    if (!reserve((void **)&part->tensors, part->n_tensors, &part->tensor_capacity, sizeof t))
+    if (!gguf_reserve((void **)&part->tensors, part->n_tensors, &part->tensor_capacity,
+                      sizeof t))
         return gguf_fail_memory(p->err);
     part->tensors[part->n_tensors++] = t;
     return GGUF_OK;
