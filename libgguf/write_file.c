@@ -1,9 +1,9 @@
 /*
-#define _XOPEN_SOURCE 700 /* realpath */
+ * Output that is complete or absent: a temporary file in the target's folder, and a rename
+ * once everything is on the disk.
+ */
+#define _XOPEN_SOURCE 700 /* for realpath */
 
-*Output that is complete or
-    absent
-    : a temporary file in the target's folder, and a rename *once everything is on the disk.* /
 #include "libgguf/checked.h"
 #include "libgguf/writer.h"
 
@@ -16,8 +16,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-        /* The folder of a path: "." where it names none. NULL without memory. */
-        static char *folder_of(const char *path)
+/* The folder of a path: "." where it names none. NULL without memory. */
+static char *folder_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
     if (!slash)
