@@ -1,0 +1,1 @@
+gguf-info --keys 'a(b' fixtures/shakespeare-f16.gguf

@@ -1,0 +1,1 @@
+gguf-info --sort colour fixtures/shakespeare-f16.gguf

@@ -1,0 +1,1 @@
+gguf-info -h && gguf-info --help

@@ -1,0 +1,1 @@
+gguf-info --json --keys 'general|bos' --names output fixtures/shakespeare-f16.gguf

@@ -1,0 +1,1 @@
+gguf-info --keys '^llama\.(?!rope)' fixtures/shakespeare-f16.gguf

@@ -1,0 +1,1 @@
+gguf-info --layout fixtures/shakespeare-f16.gguf

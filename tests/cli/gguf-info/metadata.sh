@@ -1,0 +1,1 @@
+gguf-info --metadata fixtures/shakespeare-f16.gguf

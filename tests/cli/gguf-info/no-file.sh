@@ -1,0 +1,1 @@
+gguf-info --verify "$TMP/nowhere.gguf"

@@ -1,0 +1,1 @@
+gguf-info --tokenizer --names output --verify fixtures/shakespeare-f16.gguf

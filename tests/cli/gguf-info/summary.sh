@@ -1,0 +1,1 @@
+gguf-info fixtures/shakespeare-f16.gguf

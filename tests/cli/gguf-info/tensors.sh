@@ -1,0 +1,1 @@
+gguf-info --tensors fixtures/shakespeare-f16.gguf

@@ -1,0 +1,1 @@
+gguf-info --tokenizer fixtures/shakespeare-f16.gguf

@@ -1,0 +1,3 @@
+. tests/cli/gguf-info/make.inc
+rename 'token_embd' 'token_embx' <$fixture >"$TMP/f.gguf"
+gguf-info --verify "$TMP/f.gguf"

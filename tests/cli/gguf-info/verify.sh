@@ -1,0 +1,1 @@
+gguf-info --verify fixtures/shakespeare-f16.gguf
