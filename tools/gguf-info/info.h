@@ -62,7 +62,7 @@ struct info {
 /* Raises the exit code of the file to `code` if that is worse. */
 void info_worse(struct info *info, int code);
 
-/* " (at byte 24)", or nothing where the message says it or there is no place. */
+/* " (at byte 24)", or nothing where the message says it, or it concerns the whole file. */
 void info_place(const struct gguf_error *err, char *out, size_t size);
 
 /* ---- Problems of an open file (problems.c) -------------------------------------------- */

@@ -231,7 +231,8 @@ void info_place(const struct gguf_error *err, char *out, size_t size)
     char byte[32];
     snprintf(byte, sizeof byte, "byte %" PRIu64, err->offset);
     out[0] = '\0';
-    if (err->offset != GGUF_NO_OFFSET && !strstr(err->message, byte))
+    bool whole = err->status == GGUF_ERR_NOT_GGUF || err->status == GGUF_ERR_TRUNCATED;
+    if (!whole && err->offset != GGUF_NO_OFFSET && !strstr(err->message, byte))
         snprintf(out, size, " (at %s)", byte);
 }
 

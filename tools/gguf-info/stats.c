@@ -1,7 +1,8 @@
 /*
  * --stats: what the values of each tensor look like. Every part of a tensor is summed on
  * its own, around its own mean, and the parts are joined in the order of the file; so the
- * numbers are the same for any number of threads, and large offsets cost no digits.
+ * numbers are the same for any number of threads, and large offsets cost no digits. Only
+ * F64 can hold values (above 1e154) whose squares leave the range: std is infinite then.
  */
 #include "tools/gguf-info/info.h"
 
