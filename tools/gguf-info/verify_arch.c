@@ -12,14 +12,20 @@ static const char *const transformers[] = {
     "qwen3moe", "smollm3",   "stablelm",  "starcoder2",
 };
 
-bool verify_is_transformer(const struct gguf *model)
+static bool is_known(struct gguf_str architecture)
 {
-    struct gguf_str arch = gguf_architecture(model);
     for (size_t i = 0; i < sizeof transformers / sizeof transformers[0]; i++) {
-        if (gguf_str_equal(arch, transformers[i]))
+        if (gguf_str_equal(architecture, transformers[i]))
             return true;
     }
     return false;
+}
+
+/* Without a number of layers the file is no model that an engine takes, but a piece of one:
+ * nothing can be missed in it. */
+bool verify_is_transformer(const struct gguf *model)
+{
+    return is_known(gguf_architecture(model)) && gguf_kv_find_arch(model, "block_count");
 }
 
 /* A whole model, not an adapter, a projector or an importance matrix. */
@@ -132,6 +138,9 @@ void verify_architecture(struct verify *verify, const struct gguf *model)
 {
     if (!verify_is_model(model) || gguf_tensor_count(model) == 0)
         return;
+    if (!gguf_kv_find_arch(model, "block_count"))
+        verify_warning(verify, gguf_architecture(model),
+                       "block_count is missing: no engine takes this for a whole model");
     check_ends(verify, model);
     check_rows(verify, model);
     if (verify_is_transformer(model)) {
