@@ -5,13 +5,13 @@
 
 #include "quant/quant.h"
 
-#define QUANT_DECODER(name) \
+#define QUANT_DECODER(name)                                                                    \
     void quant_decode_##name(const void *restrict blocks, float *restrict out, size_t n)
-#define QUANT_ENCODER(name)                                                              \
-    void quant_encode_##name(const float *restrict x, void *restrict blocks, size_t n,   \
+#define QUANT_ENCODER(name)                                                                    \
+    void quant_encode_##name(const float *restrict x, void *restrict blocks, size_t n,         \
                              const float *restrict importance)
-#define QUANT_CODEC(name) \
-    QUANT_DECODER(name);  \
+#define QUANT_CODEC(name)                                                                      \
+    QUANT_DECODER(name);                                                                       \
     QUANT_ENCODER(name)
 
 /* float.c */

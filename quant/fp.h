@@ -79,4 +79,17 @@ static inline float e8m0_half_to_float(uint8_t e)
     return fp_from_bits((uint32_t)(e - 1) << 23);
 }
 
+/* UE4M3, the scale of NVFP4, halved for the same reason: four bits of exponent (bias 7) and
+ * three of mantissa. Bit 7 is ignored; 0x7f, NaN in the standard, is 0 as engines have it (but
+ * 0xff is a number). */
+static inline float ue4m3_half_to_float(uint8_t d)
+{
+    int exponent = d >> 3 & 0xf, mantissa = d & 7;
+    if (d == 0x7f)
+        return 0;
+    if (exponent == 0)
+        return (float)mantissa * 0x1p-10f;
+    return (float)(8 + mantissa) * fp_from_bits((uint32_t)(exponent - 11 + 127) << 23);
+}
+
 #endif

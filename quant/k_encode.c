@@ -49,33 +49,11 @@ static struct search_block sub_block(const struct job *job, const float *weights
 
 /* ---- Weights --------------------------------------------------------------------- */
 
-/* Brings weights into (0, 1]. The floor makes a sub-block whose importance is all zero
- * behave as one of equal weights, too light to disturb the others. */
-static void normalise(float *weights)
-{
-    const float floor = 0x1p-32f;
-    float max = 0;
-    for (int i = 0; i < QK_K; i++)
-        max = weights[i] > max ? weights[i] : max;
-    for (int i = 0; i < QK_K; i++) {
-        float w = max > 0 ? weights[i] / max : 1;
-        weights[i] = w > floor ? w : floor;
-    }
-}
-
-static float mean_square(const float *x, int n)
-{
-    float sum = 0;
-    for (int i = 0; i < n; i++)
-        sum += x[i] * x[i];
-    return sum / (float)n;
-}
-
 static void weigh_by_magnitude(struct job *job)
 {
     int len = QK_K / job->type->shape.n_sub;
     for (int i = 0; i < QK_K; i += len) {
-        float sigma = sqrtf(mean_square(job->x + i, len));
+        float sigma = sqrtf(search_mean_square(job->x + i, (size_t)len));
         for (int k = i; k < i + len; k++)
             job->w[k] = sigma + fabsf(job->x[k]);
     }
@@ -84,7 +62,7 @@ static void weigh_by_magnitude(struct job *job)
 static void weigh_by_importance(struct job *job)
 {
     const int sigma_factor = job->type->shape.sigma_factor;
-    float sigma2 = (float)sigma_factor * mean_square(job->x, QK_K);
+    float sigma2 = (float)sigma_factor * search_mean_square(job->x, QK_K);
     for (int i = 0; i < QK_K; i++) {
         float magnitude = sigma_factor > 0 ? sqrtf(sigma2 + job->x[i] * job->x[i]) : 1;
         job->w[i] = job->a[i] * magnitude;
@@ -97,12 +75,12 @@ static void start_job(struct job *job)
         job->x[i] = search_limit(job->input[i]);
         job->a[i] = job->importance ? job->importance[i] : 1;
     }
-    normalise(job->a);
+    search_normalise(job->a, QK_K);
     if (job->importance)
         weigh_by_importance(job);
     else
         weigh_by_magnitude(job);
-    normalise(job->w);
+    search_normalise(job->w, QK_K);
 }
 
 /* ---- Errors ---------------------------------------------------------------------- */

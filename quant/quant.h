@@ -31,8 +31,8 @@ typedef void (*quant_encode_fn)(const float *restrict x, void *restrict blocks, 
 struct quant_format {
     uint32_t type;
     quant_decode_fn decode;
-    quant_encode_fn encode;    /* NULL where there is none */
-    bool needs_importance;     /* too few bits to be usable without weights */
+    quant_encode_fn encode; /* NULL where there is none */
+    bool needs_importance;  /* too few bits to be usable without weights */
 };
 
 /* The row of a type; NULL where the type cannot be decoded. */
@@ -50,11 +50,11 @@ size_t quant_find_invalid(uint32_t type, const void *blocks, size_t n_blocks);
 /* A name that a user gives ("Q4_K_M"), and what it stands for. */
 struct quant_mix {
     const char *name;
-    const char *alias;     /* a second name ("Q4_K"), or NULL */
-    uint32_t file_type;    /* general.file_type; QUANT_TYPE_NONE (COPY): the source's */
-    uint32_t base;         /* type of most tensors; QUANT_TYPE_NONE: not one of today's */
-    bool can_encode;       /* false: known by name alone, cannot be made here */
-    const char *summary;   /* one line for people */
+    const char *alias;   /* a second name ("Q4_K"), or NULL */
+    uint32_t file_type;  /* general.file_type; QUANT_TYPE_NONE (COPY): the source's */
+    uint32_t base;       /* type of most tensors; QUANT_TYPE_NONE: not one of today's */
+    bool can_encode;     /* false: known by name alone, cannot be made here */
+    const char *summary; /* one line for people */
 };
 
 /* By position: those that can be made come first. NULL past the end. */
@@ -75,11 +75,11 @@ struct quant_override {
 
 struct quant_recipe {
     const struct quant_mix *mix;
-    bool pure;                 /* the base type everywhere */
-    bool leave_output;         /* output.weight keeps its type */
+    bool pure;         /* the base type everywhere */
+    bool leave_output; /* output.weight keeps its type */
     bool has_imatrix;
-    uint32_t output_type;      /* --output-tensor-type, or QUANT_TYPE_NONE */
-    uint32_t embedding_type;   /* --token-embedding-type, or QUANT_TYPE_NONE */
+    uint32_t output_type;                   /* --output-tensor-type, or QUANT_TYPE_NONE */
+    uint32_t embedding_type;                /* --token-embedding-type, or QUANT_TYPE_NONE */
     const struct quant_override *overrides; /* first match wins */
     size_t n_overrides;
 };
@@ -93,9 +93,9 @@ enum quant_reason {
 };
 
 struct quant_choice {
-    uint32_t tensor;           /* index in the model */
-    uint32_t type;             /* the type to store */
-    uint32_t wanted;           /* before a fallback; otherwise equal to `type` */
+    uint32_t tensor; /* index in the model */
+    uint32_t type;   /* the type to store */
+    uint32_t wanted; /* before a fallback; otherwise equal to `type` */
     enum quant_reason reason;
 };
 
@@ -122,11 +122,11 @@ enum gguf_status quant_recipe_apply(const struct gguf *model, const struct quant
  * knows the split: use quant_importance_fits and quant_importance_row.
  */
 struct quant_importance {
-    struct gguf_str name;  /* of the tensor */
-    uint64_t columns;      /* ne[0] of the tensor */
-    uint64_t experts;      /* ne[2]; 1 for a matrix */
-    bool divided;          /* columns and experts come from the file */
-    const float *weights;  /* [experts][columns], >= 0, finite */
+    struct gguf_str name; /* of the tensor */
+    uint64_t columns;     /* ne[0] of the tensor */
+    uint64_t experts;     /* ne[2]; 1 for a matrix */
+    bool divided;         /* columns and experts come from the file */
+    const float *weights; /* [experts][columns], >= 0, finite */
 };
 
 /* Whether there is exactly one weight for each column of each matrix of the tensor. */

@@ -5,6 +5,27 @@
 #include <stdbool.h>
 #include <string.h>
 
+float search_normalise(float *weights, size_t n)
+{
+    const float floor = 0x1p-32f;
+    float max = 0;
+    for (size_t i = 0; i < n; i++)
+        max = weights[i] > max ? weights[i] : max;
+    for (size_t i = 0; i < n; i++) {
+        float w = max > 0 ? weights[i] / max : 1;
+        weights[i] = w > floor ? w : floor;
+    }
+    return max;
+}
+
+float search_mean_square(const float *x, size_t n)
+{
+    float sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += x[i] * x[i];
+    return sum / (float)n;
+}
+
 /* ---- Lanes: candidates side by side --------------------------------------------- */
 
 typedef float lanes __attribute__((vector_size(SEARCH_LANES * sizeof(float))));

@@ -50,6 +50,14 @@ static inline uint16_t search_half(float v)
     return fp16_from_float(v);
 }
 
+/* Brings weights into (0, 1]. The floor makes a part whose importance is all zero behave
+ * as one of equal weights, too light to disturb the others; all zero is all equal. The
+ * largest weight, as it was, is returned. */
+float search_normalise(float *weights, size_t n);
+
+/* The mean of x^2. */
+float search_mean_square(const float *x, size_t n);
+
 /* A block: n elements, their weights, and the levels lo..hi that encode them. */
 struct search_block {
     const float *x;

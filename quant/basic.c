@@ -1,0 +1,246 @@
+/*
+ * The types of 32-element blocks with a scale, or a scale and an offset, and the two of one
+ * and two bits. In the 4- and 5-bit types element j of the first half shares a byte with
+ * element j + 16.
+ */
+#include "quant/blocks.h"
+#include "quant/formats.h"
+#include "quant/fp.h"
+#include "quant/search_block.h"
+
+#include <math.h>
+#include <string.h>
+
+#define QK 32 /* elements of a block */
+
+/* ---- Levels and bits ----------------------------------------------------------------- */
+
+static void unpack_nibbles(const uint8_t qs[16], uint8_t level[QK])
+{
+    for (size_t j = 0; j < QK / 2; j++) {
+        level[j] = qs[j] & 0xf;
+        level[j + QK / 2] = qs[j] >> 4;
+    }
+}
+
+static void pack_nibbles(const uint8_t level[QK], uint8_t qs[16])
+{
+    for (size_t j = 0; j < QK / 2; j++)
+        qs[j] = (uint8_t)((level[j] & 0xf) | level[j + QK / 2] << 4);
+}
+
+/* The fifth bits: bit j of the little-endian word qh is that of element j. */
+static void unpack_five_bits(const uint8_t qs[16], const uint8_t qh[4], uint8_t level[QK])
+{
+    unpack_nibbles(qs, level);
+    for (size_t j = 0; j < QK; j++)
+        level[j] |= (uint8_t)((qh[j / 8] >> j % 8 & 1) << 4);
+}
+
+static void pack_five_bits(const uint8_t level[QK], uint8_t qs[16], uint8_t qh[4])
+{
+    pack_nibbles(level, qs);
+    memset(qh, 0, 4);
+    for (size_t j = 0; j < QK; j++)
+        qh[j / 8] |= (uint8_t)((level[j] >> 4) << j % 8);
+}
+
+/* The element of largest magnitude, with its sign. */
+static float extreme_of(const struct search_job *job)
+{
+    float extreme = 0;
+    for (size_t i = 0; i < QK; i++) {
+        if (fabsf(job->x[i]) > fabsf(extreme))
+            extreme = job->x[i];
+    }
+    return extreme;
+}
+
+/* ---- One scale: y = d * (level - offset) --------------------------------------------------
+ */
+
+/* Searches the scale of a block with levels lo..hi; levels are stored from 0 on. */
+static uint16_t fit_scale(const struct search_row *row, const float *x, size_t first, int lo,
+                          int hi, uint8_t level[QK])
+{
+    struct search_job job;
+    search_start(&job, row, x, first, QK, (float)lo, (float)hi);
+    uint16_t d = search_best_scale(&job, extreme_of(&job) / (float)lo);
+    for (size_t i = 0; i < QK; i++)
+        level[i] = (uint8_t)(search_level_of(&job, i, fp16_to_float(d), 0) - lo);
+    return d;
+}
+
+QUANT_DECODER(q4_0)
+{
+    const struct block_q4_0 *b = blocks;
+    uint8_t level[QK];
+    for (; n >= QK; n -= QK, b++, out += QK) {
+        float d = fp16_to_float(b->d);
+        unpack_nibbles(b->qs, level);
+        for (size_t j = 0; j < QK; j++)
+            out[j] = (float)(level[j] - 8) * d;
+    }
+}
+
+QUANT_ENCODER(q4_0)
+{
+    struct block_q4_0 *b = blocks;
+    struct search_row row = search_row_of(x, n, importance);
+    uint8_t level[QK];
+    for (size_t i = 0; i + QK <= n; i += QK, b++) {
+        b->d = fit_scale(&row, x, i, -8, 7, level);
+        pack_nibbles(level, b->qs);
+    }
+}
+
+QUANT_DECODER(q5_0)
+{
+    const struct block_q5_0 *b = blocks;
+    uint8_t level[QK];
+    for (; n >= QK; n -= QK, b++, out += QK) {
+        float d = fp16_to_float(b->d);
+        unpack_five_bits(b->qs, b->qh, level);
+        for (size_t j = 0; j < QK; j++)
+            out[j] = (float)(level[j] - 16) * d;
+    }
+}
+
+QUANT_ENCODER(q5_0)
+{
+    struct block_q5_0 *b = blocks;
+    struct search_row row = search_row_of(x, n, importance);
+    uint8_t level[QK];
+    for (size_t i = 0; i + QK <= n; i += QK, b++) {
+        b->d = fit_scale(&row, x, i, -16, 15, level);
+        pack_five_bits(level, b->qs, b->qh);
+    }
+}
+
+QUANT_DECODER(q8_0)
+{
+    const struct block_q8_0 *b = blocks;
+    for (; n >= QK; n -= QK, b++, out += QK) {
+        float d = fp16_to_float(b->d);
+        for (size_t j = 0; j < QK; j++)
+            out[j] = (float)b->qs[j] * d;
+    }
+}
+
+/* Levels keep to +-127: kernels multiply them in pairs and -128 would overflow. */
+QUANT_ENCODER(q8_0)
+{
+    struct block_q8_0 *b = blocks;
+    struct search_row row = search_row_of(x, n, importance);
+    uint8_t level[QK];
+    for (size_t i = 0; i + QK <= n; i += QK, b++) {
+        b->d = fit_scale(&row, x, i, -127, 127, level);
+        for (size_t j = 0; j < QK; j++)
+            b->qs[j] = (int8_t)(level[j] - 127);
+    }
+}
+
+QUANT_DECODER(q8_1)
+{
+    const struct block_q8_1 *b = blocks;
+    for (; n >= QK; n -= QK, b++, out += QK) {
+        float d = fp16_to_float(b->d);
+        for (size_t j = 0; j < QK; j++)
+            out[j] = (float)b->qs[j] * d;
+    }
+}
+
+/* ---- Scale and offset: y = d * level + m
+ * ------------------------------------------------------ */
+
+static struct search_halves fit_line(const struct search_row *row, const float *x, size_t first,
+                                     int hi, uint8_t level[QK])
+{
+    struct search_job job;
+    search_start(&job, row, x, first, QK, 0, (float)hi);
+    float low = job.x[0], high = job.x[0];
+    for (size_t i = 1; i < QK; i++) {
+        low = job.x[i] < low ? job.x[i] : low;
+        high = job.x[i] > high ? job.x[i] : high;
+    }
+    struct search_halves h = search_best_line(&job, (high - low) / (float)hi, low);
+    for (size_t i = 0; i < QK; i++)
+        level[i] =
+            (uint8_t)search_level_of(&job, i, fp16_to_float(h.scale), fp16_to_float(h.offset));
+    return h;
+}
+
+QUANT_DECODER(q4_1)
+{
+    const struct block_q4_1 *b = blocks;
+    uint8_t level[QK];
+    for (; n >= QK; n -= QK, b++, out += QK) {
+        float d = fp16_to_float(b->d), m = fp16_to_float(b->m);
+        unpack_nibbles(b->qs, level);
+        for (size_t j = 0; j < QK; j++)
+            out[j] = (float)level[j] * d + m;
+    }
+}
+
+QUANT_ENCODER(q4_1)
+{
+    struct block_q4_1 *b = blocks;
+    struct search_row row = search_row_of(x, n, importance);
+    uint8_t level[QK];
+    for (size_t i = 0; i + QK <= n; i += QK, b++) {
+        struct search_halves h = fit_line(&row, x, i, 15, level);
+        b->d = h.scale;
+        b->m = h.offset;
+        pack_nibbles(level, b->qs);
+    }
+}
+
+QUANT_DECODER(q5_1)
+{
+    const struct block_q5_1 *b = blocks;
+    uint8_t level[QK];
+    for (; n >= QK; n -= QK, b++, out += QK) {
+        float d = fp16_to_float(b->d), m = fp16_to_float(b->m);
+        unpack_five_bits(b->qs, b->qh, level);
+        for (size_t j = 0; j < QK; j++)
+            out[j] = (float)level[j] * d + m;
+    }
+}
+
+QUANT_ENCODER(q5_1)
+{
+    struct block_q5_1 *b = blocks;
+    struct search_row row = search_row_of(x, n, importance);
+    uint8_t level[QK];
+    for (size_t i = 0; i + QK <= n; i += QK, b++) {
+        struct search_halves h = fit_line(&row, x, i, 31, level);
+        b->d = h.scale;
+        b->m = h.offset;
+        pack_five_bits(level, b->qs, b->qh);
+    }
+}
+
+/* ---- One and two bits
+ * ------------------------------------------------------------------------------ */
+
+/* 128 elements: bit 1 is d, bit 0 is -d. */
+QUANT_DECODER(q1_0)
+{
+    const struct block_q1_0 *b = blocks;
+    for (; n >= 128; n -= 128, b++, out += 128) {
+        float d = fp16_to_float(b->d);
+        for (size_t j = 0; j < 128; j++)
+            out[j] = b->qs[j / 8] >> j % 8 & 1 ? d : -d;
+    }
+}
+
+/* 64 elements of two bits: -d, 0, d, 2d. */
+QUANT_DECODER(q2_0)
+{
+    const struct block_q2_0 *b = blocks;
+    for (; n >= 64; n -= 64, b++, out += 64) {
+        float d = fp16_to_float(b->d);
+        for (size_t j = 0; j < 64; j++)
+            out[j] = (float)((b->qs[j / 4] >> 2 * (j % 4) & 3) - 1) * d;
+    }
+}

@@ -1,0 +1,63 @@
+/*
+ * The encoders' common part for blocks with one scale, or a scale and an offset, in half
+ * precision: which stored values are best for a block of floats.
+ *
+ * Without importance the squared error is minimised. With it, what is searched for is the
+ * error weighted by importance * sqrt(sigma^2 + x^2), sigma^2 being the row's mean square
+ * (the objective of llama-quantize); what bounds the result is the error weighted by the
+ * importance alone, in which nothing worse than rounding to nearest is accepted.
+ */
+#ifndef QUANT_SEARCH_BLOCK_H
+#define QUANT_SEARCH_BLOCK_H
+
+#include "quant/search.h"
+
+#include <stdbool.h>
+
+#define SEARCH_BLOCK_MAX 256
+
+/* A block and both of its weights, each relative to the largest in the block; what that is
+ * worth in a super-block, the shares tell. `searched` and `bound` share x, n, lo and hi. */
+struct search_job {
+    float x[SEARCH_BLOCK_MAX], w[SEARCH_BLOCK_MAX], a[SEARCH_BLOCK_MAX];
+    struct search_block searched, bound;
+    float searched_share, bound_share;
+    bool weighted; /* the two differ */
+};
+
+/* What a block is given of its row. */
+struct search_row {
+    const float *importance; /* of the row, or NULL */
+    float sigma2;            /* mean square of the row */
+};
+struct search_row search_row_of(const float *x, size_t n, const float *importance);
+
+/* Block of `n` elements at x[first] of its row, with levels lo..hi. */
+void search_start(struct search_job *job, const struct search_row *row, const float *x,
+                  size_t first, size_t n, float lo, float hi);
+
+/* The half-precision number `step` places further from zero (towards it if negative). */
+uint16_t search_neighbour(uint16_t half, int step);
+
+/* Stored scale and offset, in half precision. */
+struct search_halves {
+    uint16_t scale, offset;
+};
+
+/* The best scale; `nearest` is that of rounding to nearest, which the result never falls
+ * behind. */
+uint16_t search_best_scale(const struct search_job *job, float nearest);
+
+/* The best scale and offset. */
+struct search_halves search_best_line(const struct search_job *job, float scale, float offset);
+
+/* The level of element i for decoded values. */
+static inline int search_level_of(const struct search_job *job, size_t i, float scale,
+                                  float offset)
+{
+    float inverse = scale != 0 ? 1 / scale : 0;
+    return (int)search_level((job->x[i] - offset) * inverse, job->searched.lo,
+                             job->searched.hi);
+}
+
+#endif

@@ -1,0 +1,114 @@
+/* TQ1_0 and TQ2_0: every element is -d, 0 or d. */
+#include "quant/blocks.h"
+#include "quant/formats.h"
+#include "quant/fp.h"
+#include "quant/search_block.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Searches d and stores the elements as 0, 1, 2. A model that was trained to be ternary
+ * has d = max |x| in every block, which is the first candidate. */
+static uint16_t fit(const struct search_row *row, const float *x, size_t first,
+                    uint8_t trit[QK_K])
+{
+    struct search_job job;
+    float max = 0;
+    search_start(&job, row, x, first, QK_K, -1, 1);
+    for (size_t i = 0; i < QK_K; i++)
+        max = fabsf(job.x[i]) > max ? fabsf(job.x[i]) : max;
+    uint16_t d = search_best_scale(&job, max);
+    for (size_t i = 0; i < QK_K; i++)
+        trit[i] = (uint8_t)(search_level_of(&job, i, fp16_to_float(d), 0) + 1);
+    return d;
+}
+
+/* ---- TQ1_0: five trits a byte -------------------------------------------------------- */
+
+/*
+ * A byte holds the digits of a fraction in base 3: byte = ceil(v * 256 / 243), where v has
+ * five digits. Multiplying by 3 and taking what is carried out of eight bits yields them
+ * one after the other. Three runs of bytes, each byte holding elements `bytes` apart:
+ *
+ *   qs[0..31]  5 trits: elements   0..159
+ *   qs[32..47] 5 trits: elements 160..239
+ *   qh[0..3]   4 trits: elements 240..255
+ */
+struct trit_run {
+    size_t first, bytes, trits;
+};
+static const struct trit_run runs[] = {{0, 32, 5}, {160, 16, 5}, {240, 4, 4}};
+
+static uint8_t pack_trits(const uint8_t *trit, const struct trit_run *run)
+{
+    unsigned v = 0;
+    for (size_t k = 0; k < 5; k++)
+        v = v * 3 + (k < run->trits ? trit[k * run->bytes] : 0);
+    return (uint8_t)((v * 256 + 242) / 243);
+}
+
+static void unpack_trits(uint8_t byte, float d, const struct trit_run *run, float *out)
+{
+    for (size_t k = 0; k < run->trits; k++) {
+        unsigned product = byte * 3u;
+        out[k * run->bytes] = (float)((int)(product >> 8) - 1) * d;
+        byte = (uint8_t)product;
+    }
+}
+
+QUANT_DECODER(tq1_0)
+{
+    const struct block_tq1_0 *b = blocks;
+    for (; n >= QK_K; n -= QK_K, b++, out += QK_K) {
+        const uint8_t *byte = b->qs; /* qh follows qs */
+        float d = fp16_to_float(b->d);
+        for (size_t r = 0; r < 3; r++) {
+            byte = r == 2 ? b->qh : byte;
+            for (size_t m = 0; m < runs[r].bytes; m++)
+                unpack_trits(*byte++, d, &runs[r], out + runs[r].first + m);
+        }
+    }
+}
+
+QUANT_ENCODER(tq1_0)
+{
+    struct block_tq1_0 *b = blocks;
+    struct search_row row = search_row_of(x, n, importance);
+    uint8_t trit[QK_K];
+    for (size_t i = 0; i + QK_K <= n; i += QK_K, b++) {
+        uint8_t *byte = b->qs;
+        b->d = fit(&row, x, i, trit);
+        for (size_t r = 0; r < 3; r++) {
+            byte = r == 2 ? b->qh : byte;
+            for (size_t m = 0; m < runs[r].bytes; m++)
+                *byte++ = pack_trits(trit + runs[r].first + m, &runs[r]);
+        }
+    }
+}
+
+/* ---- TQ2_0: two bits; byte m of a half holds elements m, m + 32, m + 64, m + 96 --------- */
+
+QUANT_DECODER(tq2_0)
+{
+    const struct block_tq2_0 *b = blocks;
+    for (; n >= QK_K; n -= QK_K, b++, out += QK_K) {
+        float d = fp16_to_float(b->d);
+        for (size_t e = 0; e < QK_K; e++) {
+            uint8_t byte = b->qs[e / 128 * 32 + e % 32];
+            out[e] = (float)((byte >> 2 * (e % 128 / 32) & 3) - 1) * d;
+        }
+    }
+}
+
+QUANT_ENCODER(tq2_0)
+{
+    struct block_tq2_0 *b = blocks;
+    struct search_row row = search_row_of(x, n, importance);
+    uint8_t trit[QK_K];
+    for (size_t i = 0; i + QK_K <= n; i += QK_K, b++) {
+        b->d = fit(&row, x, i, trit);
+        memset(b->qs, 0, sizeof b->qs);
+        for (size_t e = 0; e < QK_K; e++)
+            b->qs[e / 128 * 32 + e % 32] |= (uint8_t)(trit[e] << 2 * (e % 128 / 32));
+    }
+}
