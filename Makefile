@@ -55,7 +55,7 @@ $(BUILD)/common.a: $(COMMON)
 	@rm -f $@
 	@$(AR) rcs $@ $^
 
-$(BINS): $(BUILD)/%: $$(patsubst %.c,$(BUILD)/%.o,$$(wildcard tools/%/*.c)) $(BUILD)/common.a $(BUILD)/libgguf.a
+$(BINS): $(BUILD)/%: $$(addprefix $(BUILD)/,$$(addsuffix .o,$$(basename $$(wildcard tools/%/*.c)))) $(BUILD)/common.a $(BUILD)/libgguf.a
 	@$(CC) $(CFLAGS_ALL) $(LDFLAGS) $^ -o $@ -lcjson $(LIBS)
 
 $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/common.a $(BUILD)/libgguf.a

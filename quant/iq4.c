@@ -41,24 +41,30 @@ QUANT_DECODER(iq4_nl)
         decode_sub(b->qs, fp16_to_float(b->d), out);
 }
 
-/* The stored scale: the best of what the search found and its neighbours, unless it is
- * behind rounding to nearest in the bounding error. */
+/* The stored scale. Besides rounding to nearest: what the searches found and their
+ * neighbours; and scales that bring the extreme exactly onto a level, of which a block of
+ * equal numbers has one that half precision holds best. */
 static uint16_t best_half(const struct search_job *job)
 {
-    uint16_t found = search_half(codebook_search(&levels, &job->searched));
-    uint16_t best = search_half(codebook_nearest_scale(&levels, &job->bound));
-    float limit = codebook_error(&levels, &job->bound, fp16_to_float(best));
-    float least = codebook_error(&levels, &job->searched, fp16_to_float(best));
+    uint16_t half[1 + 2 * 3 + 16];
+    float searched[sizeof half / sizeof half[0]], bound[sizeof half / sizeof half[0]];
+    size_t n = 0;
+    float nearest = codebook_nearest_scale(&levels, &job->bound);
+    float extreme = nearest * (float)quant_iq4_levels[0];
+    half[n++] = search_half(nearest);
+    uint16_t by_search = search_half(codebook_search(&levels, &job->searched));
+    uint16_t by_bound = job->weighted ? search_half(codebook_search(&levels, &job->bound)) : by_search;
     for (int step = -1; step <= 1; step++) {
-        uint16_t half = search_neighbour(found, step);
-        float scale = fp16_to_float(half);
-        float error = codebook_error(&levels, &job->searched, scale);
-        if (error < least && codebook_error(&levels, &job->bound, scale) <= limit) {
-            least = error;
-            best = half;
-        }
+        half[n++] = search_neighbour(by_search, step);
+        half[n++] = search_neighbour(by_bound, step);
     }
-    return best;
+    for (size_t k = 0; k < 16; k++)
+        half[n++] = search_half(extreme / (float)quant_iq4_levels[k]);
+    for (size_t k = 0; k < n; k++) {
+        searched[k] = codebook_error(&levels, &job->searched, fp16_to_float(half[k]));
+        bound[k] = codebook_error(&levels, &job->bound, fp16_to_float(half[k]));
+    }
+    return half[search_choose(searched, bound, n)];
 }
 
 QUANT_ENCODER(iq4_nl)
@@ -160,7 +166,7 @@ static float refit(const struct super *s, const struct super_scales *c)
 static void keep_better(const struct super *s, float d, double limit, struct super_scales *best)
 {
     struct super_scales c = {.d = search_half(d)};
-    for (int round = 0; round < 2; round++) {
+    for (int round = 0; round < 3; round++) {
         choose_scales(s, &c);
         measure(s, &c);
         if (c.searched < best->searched && c.bound <= limit)
@@ -195,7 +201,7 @@ static struct super_scales round_to_nearest(const struct super *s)
 
 static struct super_scales search_super(struct super *s)
 {
-    static const float stretch[] = {1, 0.97f, 1.03f, 0.94f};
+    static const float stretch[] = {1, 0.98f, 1.02f, 0.96f, 1.04f, 0.93f, 1.07f, 0.9f, 0.85f, 1.15f};
     struct super_scales best = round_to_nearest(s);
     const double limit = best.bound;
     for (size_t j = 0; j < N_SUB; j++)

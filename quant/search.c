@@ -273,6 +273,21 @@ static void repeat_best(const struct search_block *block, float offset_max,
     keep_best_line(block, &c, offset_max, best);
 }
 
+/* Moves either end of the best line's range a little, to leave a local optimum. */
+static void disturb_best(const struct search_block *block, float by, float offset_max,
+                         struct search_line *best)
+{
+    static const float low[] = {1, -1, 0, 0}, high[] = {0, 0, 1, -1};
+    struct candidates c;
+    const struct search_line from = *best;
+    for (size_t k = 0; k < SEARCH_LANES; k++) {
+        float shift = low[k] * by * from.scale;
+        c.offset[k] = from.offset + shift < offset_max ? from.offset + shift : offset_max;
+        c.scale[k] = from.scale * (1 + (high[k] - low[k]) * by / block->hi);
+    }
+    keep_best_line(block, &c, offset_max, best);
+}
+
 struct search_line search_scale_offset(const struct search_block *block, float offset_max)
 {
     const int rounds = 2;
@@ -294,7 +309,10 @@ struct search_line search_scale_offset(const struct search_block *block, float o
             continue;
         try_ends(block, from, high, step, offset_max, &best);
     }
-    for (int i = 0; i < rounds; i++)
+    for (int i = 0; i < rounds; i++) {
         repeat_best(block, offset_max, &best);
+        disturb_best(block, 0.1f, offset_max, &best);
+        disturb_best(block, 0.25f, offset_max, &best);
+    }
     return best;
 }

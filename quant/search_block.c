@@ -33,7 +33,7 @@ void search_start(struct search_job *job, const struct search_row *row, const fl
 /* ---- Candidates --------------------------------------------------------------------- */
 
 /* Stored values that are compared; the first is that of rounding to nearest. */
-#define CANDIDATES 12
+#define CANDIDATES 20
 
 struct pool {
     float scale[CANDIDATES], offset[CANDIDATES];
@@ -57,10 +57,21 @@ uint16_t search_neighbour(uint16_t half, int step)
 }
 
 /* How much of the bounding error may be given for less of the searched one. */
-#define BOUND_SLACK 1.01f
+#define BOUND_SLACK 1.001f
 
-/* The candidate with the least searched error among those whose bounding error is close
- * to the least, and not above that of rounding to nearest. */
+size_t search_choose(const float *searched, const float *bound, size_t n)
+{
+    float limit = bound[0];
+    for (size_t i = 1; i < n; i++)
+        limit = bound[i] * BOUND_SLACK < limit ? bound[i] * BOUND_SLACK : limit;
+    size_t best = n;
+    for (size_t i = 0; i < n; i++) {
+        if (bound[i] <= limit && (best == n || searched[i] < searched[best]))
+            best = i;
+    }
+    return best < n ? best : 0;
+}
+
 static struct search_halves best_of(const struct search_job *job, struct pool *pool)
 {
     float searched[CANDIDATES], bound[CANDIDATES];
@@ -68,15 +79,7 @@ static struct search_halves best_of(const struct search_job *job, struct pool *p
         add(pool, pool->halves[0].scale, pool->halves[0].offset);
     search_errors(&job->searched, pool->scale, pool->offset, searched, CANDIDATES);
     search_errors(&job->bound, pool->scale, pool->offset, bound, CANDIDATES);
-    float limit = bound[0];
-    for (size_t i = 1; i < CANDIDATES; i++)
-        limit = bound[i] * BOUND_SLACK < limit ? bound[i] * BOUND_SLACK : limit;
-    size_t best = CANDIDATES;
-    for (size_t i = 0; i < CANDIDATES; i++) {
-        if (bound[i] <= limit && (best == CANDIDATES || searched[i] < searched[best]))
-            best = i;
-    }
-    return pool->halves[best];
+    return pool->halves[search_choose(searched, bound, CANDIDATES)];
 }
 
 uint16_t search_best_scale(const struct search_job *job, float nearest)
@@ -104,19 +107,23 @@ static void add_constant(struct pool *pool, float x)
     add(pool, search_half(x - fp16_to_float(offset)), offset);
 }
 
+static void add_line(struct pool *pool, struct search_line line)
+{
+    uint16_t scale = search_half(line.scale), offset = search_half(line.offset);
+    for (int i = -1; i <= 1; i++) {
+        for (int k = -1; k <= 1; k++)
+            add(pool, search_neighbour(scale, i), search_neighbour(offset, k));
+    }
+}
+
 struct search_halves search_best_line(const struct search_job *job, float scale, float offset)
 {
     struct pool pool = {.n = 0};
     struct search_line line = search_scale_offset(&job->searched, INFINITY);
-    uint16_t s = search_half(line.scale), o = search_half(line.offset);
     add(&pool, search_half(scale), search_half(offset));
-    for (int i = -1; i <= 1; i++) {
-        for (int k = -1; k <= 1; k++)
-            add(&pool, search_neighbour(s, i), search_neighbour(o, k));
-    }
+    add_line(&pool, line);
     if (job->weighted)
-        line = search_scale_offset(&job->bound, INFINITY);
-    add(&pool, search_half(line.scale), search_half(line.offset));
+        add_line(&pool, search_scale_offset(&job->bound, INFINITY));
     if (line.scale == 0)
         add_constant(&pool, job->x[0]);
     return best_of(job, &pool);

@@ -36,6 +36,10 @@ struct search_row search_row_of(const float *x, size_t n, const float *importanc
 void search_start(struct search_job *job, const struct search_row *row, const float *x,
                   size_t first, size_t n, float lo, float hi);
 
+/* Of n candidates the one with the least searched error among those whose bounding error
+ * is close to the least, and not above that of candidate 0, rounding to nearest. */
+size_t search_choose(const float *searched, const float *bound, size_t n);
+
 /* The half-precision number `step` places further from zero (towards it if negative). */
 uint16_t search_neighbour(uint16_t half, int step);
 
