@@ -161,6 +161,54 @@ const struct quant_importance *quant_imatrix_find(const struct quant_imatrix *im
 struct gguf_str quant_imatrix_dataset(const struct quant_imatrix *imatrix);
 uint64_t quant_imatrix_chunks(const struct quant_imatrix *imatrix);
 
+/* ---- Quantizing a model --------------------------------------------------------------- */
+
+/* What is done with one tensor of the output. */
+struct quant_item {
+    struct quant_choice choice;
+    const struct quant_importance *importance; /* NULL: all columns count the same */
+    /* Filled in by quant_run: */
+    double error;    /* sum of (x - y)^2 over the tensor; 0 where the bytes were copied */
+    double energy;   /* sum of x^2 */
+    uint64_t digest; /* XXH3 of the stored bytes */
+};
+
+/* Relative root mean square error: sqrt(error / energy); 0 for a tensor of zeros. */
+double quant_item_rmse(const struct quant_item *item);
+
+struct quant_settings {
+    bool requantize; /* take sources that are quantized already */
+    int threads;     /* 0: as many as OpenMP gives */
+    /* Called from the calling thread with bytes of the source read so far; false stops
+     * the run with GGUF_ERR_CANCELLED. May be NULL. */
+    bool (*progress)(void *context, uint64_t done, struct gguf_str tensor);
+    void *context;
+};
+
+/*
+ * Whether the items can be made: encoders for the types, decoders for the sources, no
+ * quantized source unless asked for, importance that fits its tensor. Reads no data.
+ * Errors: GGUF_ERR_UNSUPPORTED, GGUF_ERR_ARGUMENT, GGUF_ERR_DATA; each names the tensor.
+ */
+enum gguf_status quant_check(const struct gguf *model, const struct quant_item *items, size_t n,
+                             const struct quant_settings *settings, struct gguf_error *err);
+
+/*
+ * Reads, converts and writes all tensors: items[i] becomes tensor i of `writer`, which has
+ * begun and is not finished here. Memory is bounded by the threads and the longest row, not
+ * by the model. The bytes and the errors do not depend on the number of threads.
+ * Errors: those of reading and writing; GGUF_ERR_DATA for NaN or infinity in a source, with
+ * the tensor and the index of the element; GGUF_ERR_CANCELLED.
+ */
+enum gguf_status quant_run(const struct gguf *model, struct gguf_writer *writer,
+                           struct quant_item *items, size_t n,
+                           const struct quant_settings *settings, struct gguf_error *err);
+
+/* Reads the finished output back and compares the bytes of every tensor with the digest
+ * that quant_run took. GGUF_ERR_DATA where one differs. */
+enum gguf_status quant_verify(const struct gguf *model, const struct gguf *output,
+                              const struct quant_item *items, size_t n, struct gguf_error *err);
+
 #if defined(__GNUC__)
 #pragma GCC visibility pop
 #endif
