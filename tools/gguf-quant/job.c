@@ -1,0 +1,358 @@
+/* One run: open, plan, check, quantize, verify. */
+#include "tools/gguf-quant/job.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define IMATRIX_TEXT_MAX 127 /* bytes that engines keep of a provenance string */
+
+const struct gguf_tensor *job_tensor(const struct job *job, const struct quant_item *item)
+{
+    return gguf_tensor_at(job->model, item->choice.tensor);
+}
+
+uint64_t job_item_bytes(const struct job *job, const struct quant_item *item)
+{
+    uint64_t bytes = 0;
+    gguf_type_bytes(item->choice.type, job_tensor(job, item)->elements, &bytes);
+    return bytes;
+}
+
+static struct gguf_str str(const char *text)
+{
+    return (struct gguf_str){text, strlen(text)};
+}
+
+/* ---- Importance ------------------------------------------------------------------------ */
+
+static bool name_contains(struct gguf_str name, const char *part)
+{
+    size_t n = strlen(part);
+    for (size_t i = 0; i + n <= name.size; i++) {
+        if (memcmp(name.data + i, part, n) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool contains_any(struct gguf_str name, const struct words *parts)
+{
+    for (size_t i = 0; i < parts->n; i++) {
+        if (name_contains(name, parts->word[i]))
+            return true;
+    }
+    return false;
+}
+
+static bool is_used(const struct request *r, struct gguf_str name)
+{
+    if (r->include.n)
+        return contains_any(name, &r->include);
+    return !contains_any(name, &r->exclude);
+}
+
+static void open_imatrix(struct job *job)
+{
+    struct gguf_error err;
+    const char *path = job->request->imatrix;
+    if (quant_imatrix_open(&job->imatrix, path, &err))
+        cli_die("%s", err.message);
+    size_t known = 0;
+    for (size_t i = 0; i < quant_imatrix_count(job->imatrix); i++) {
+        const struct quant_importance *entry = quant_imatrix_at(job->imatrix, i);
+        char name[GGUF_MAX_NAME + 1];
+        if (!is_used(job->request, entry->name))
+            continue;
+        job->imatrix_entries++;
+        if (entry->name.size >= sizeof name)
+            continue;
+        memcpy(name, entry->name.data, entry->name.size);
+        name[entry->name.size] = '\0';
+        known += gguf_tensor_find(job->model, name) != NULL;
+    }
+    if (job->imatrix_entries == 0)
+        cli_die("%s: no entry is left to use", path);
+    if (known == 0)
+        cli_die("%s: none of its %zu entries names a tensor of %s: it is for another model",
+                path, job->imatrix_entries, job->request->input);
+}
+
+/* Importance matters where values are rounded to few levels. */
+static bool takes_importance(uint32_t type)
+{
+    const struct gguf_type_info *info = gguf_type_find(type);
+    return info && info->block_elements > 1;
+}
+
+static void assign_importance(struct job *job, struct quant_item *item)
+{
+    const struct gguf_tensor *t = job_tensor(job, item);
+    if (!job->imatrix || !takes_importance(item->choice.type) ||
+        !is_used(job->request, t->name))
+        return;
+    item->importance = quant_imatrix_find(job->imatrix, t->name);
+}
+
+/* Formats, and one mix, with so few bits that without importance they are of no use. */
+static void check_importance(const struct job *job, const struct quant_item *item)
+{
+    enum { FILE_TYPE_Q2_K_S = 21 };
+    const struct gguf_tensor *t = job_tensor(job, item);
+    const struct quant_format *format = quant_format_find(item->choice.type);
+    bool needed = format && format->needs_importance;
+    if (job->request->recipe.mix->file_type == FILE_TYPE_Q2_K_S &&
+        item->choice.type == GGUF_Q2_K)
+        needed = !gguf_str_equal(t->name, "token_embd.weight") &&
+                 !gguf_str_equal(t->name, "output.weight");
+    if (!needed || item->importance || item->choice.type == t->type)
+        return;
+    char name[160];
+    gguf_str_escape(name, sizeof name, t->name);
+    cli_die(
+        "tensor %s has no importance, which %s needs: give a matrix with --imatrix, or choose "
+        "another type",
+        name, job->request->recipe.mix->name);
+}
+
+/* ---- Plan ----------------------------------------------------------------------------------
+ */
+
+static void choose_types(struct job *job)
+{
+    struct gguf_error err;
+    size_t n = gguf_tensor_count(job->model);
+    struct quant_choice *choices = cli_alloc(n, sizeof *choices);
+    struct quant_recipe recipe = job->request->recipe;
+    recipe.overrides = job->request->overrides;
+    recipe.n_overrides = job->request->n_overrides;
+    recipe.has_imatrix = job->imatrix != NULL;
+    if (quant_recipe_apply(job->model, &recipe, job->request->keep_split, choices, &err))
+        cli_die("%s", err.message);
+    job->items = cli_alloc(n, sizeof *job->items);
+    job->n_items = n;
+    for (size_t i = 0; i < n; i++) {
+        job->items[i].choice = choices[i];
+        assign_importance(job, &job->items[i]);
+    }
+    free(choices);
+}
+
+/* The first bytes of a string, not cutting a UTF-8 sequence in two. */
+static struct gguf_str shortened(struct gguf_str s)
+{
+    if (s.size <= IMATRIX_TEXT_MAX)
+        return s;
+    s.size = IMATRIX_TEXT_MAX;
+    while (s.size > 0 && ((unsigned char)s.data[s.size] & 0xc0) == 0x80)
+        s.size--;
+    return s;
+}
+
+static bool any_quantized(const struct job *job)
+{
+    for (size_t i = 0; i < job->n_items; i++) {
+        if (takes_importance(job->items[i].choice.type))
+            return true;
+    }
+    return false;
+}
+
+static void must(enum gguf_status status, const struct gguf_error *err)
+{
+    if (status)
+        cli_die("%s", err->message);
+}
+
+static void set_metadata(struct job *job)
+{
+    struct gguf_error err;
+    const struct request *r = job->request;
+    struct gguf_writer *w = job->writer;
+    must(gguf_writer_copy_metadata(w, job->model, &err), &err);
+    if (any_quantized(job))
+        must(gguf_writer_set_u32(w, "general.quantization_version", 2, &err), &err);
+    if (r->recipe.mix->file_type != QUANT_TYPE_NONE)
+        must(gguf_writer_set_u32(w, "general.file_type", r->recipe.mix->file_type, &err), &err);
+    if (job->imatrix) {
+        must(gguf_writer_set_string(w, "quantize.imatrix.file", shortened(str(r->imatrix)),
+                                    &err),
+             &err);
+        struct gguf_str dataset = quant_imatrix_dataset(job->imatrix);
+        if (dataset.size)
+            must(
+                gguf_writer_set_string(w, "quantize.imatrix.dataset", shortened(dataset), &err),
+                &err);
+        must(gguf_writer_set_u32(w, "quantize.imatrix.entries_count",
+                                 (uint32_t)job->imatrix_entries, &err),
+             &err);
+        uint64_t chunks = quant_imatrix_chunks(job->imatrix);
+        if (chunks)
+            must(gguf_writer_set_u32(w, "quantize.imatrix.chunks_count",
+                                     chunks < UINT32_MAX ? (uint32_t)chunks : UINT32_MAX, &err),
+                 &err);
+    }
+    for (size_t i = 0; i < r->metadata.n; i++)
+        override_apply(w, job->model, r->metadata.word[i]);
+}
+
+static void declare_output(struct job *job)
+{
+    struct gguf_error err;
+    const struct request *r = job->request;
+    struct gguf_writer_options options = {.overwrite = r->force, .shard_bytes = r->shard_bytes};
+    must(gguf_writer_new(&job->writer, r->output, &options, &err), &err);
+    set_metadata(job);
+    for (size_t i = 0; i < job->n_items; i++) {
+        const struct gguf_tensor *t = job_tensor(job, &job->items[i]);
+        uint32_t n_dims = t->n_dims ? t->n_dims : 1; /* a scalar is written as one element */
+        must(gguf_writer_add_tensor(job->writer, t->name, job->items[i].choice.type, n_dims,
+                                    t->ne, r->keep_split ? t->file : GGUF_SHARD_AUTO, &err),
+             &err);
+    }
+    must(gguf_writer_total_bytes(job->writer, &job->output_bytes, &err), &err);
+}
+
+/* An output that is one of the inputs would be destroyed by its own making. */
+static void refuse_input_as_output(const struct job *job, const char *output)
+{
+    struct stat out, in;
+    if (!output || stat(output, &out) != 0)
+        return;
+    for (size_t i = 0; i <= gguf_file_count(job->model); i++) {
+        const struct gguf_file *file = gguf_file_at(job->model, i);
+        const char *path = file ? file->path : job->request->imatrix;
+        if (path && stat(path, &in) == 0 && in.st_dev == out.st_dev && in.st_ino == out.st_ino)
+            cli_die("%s is an input (%s): give the output another name", output, path);
+    }
+}
+
+void job_plan(struct job *job, const struct request *request)
+{
+    struct gguf_error err;
+    *job = (struct job){.request = request};
+    if (gguf_open(&job->model, request->input, 0, &err))
+        cli_die("%s", err.message);
+    for (size_t i = 0; i < gguf_file_count(job->model); i++)
+        job->input_bytes += gguf_file_at(job->model, i)->file_bytes;
+    if (gguf_tensor_count(job->model) == 0)
+        cli_die("%s: holds no tensors, so there is nothing to quantize", request->input);
+    if (request->imatrix)
+        open_imatrix(job);
+    choose_types(job);
+    declare_output(job);
+    if (request->dry_run)
+        return;
+    refuse_input_as_output(job, request->output);
+    for (size_t i = 0; i < gguf_writer_file_count(job->writer); i++)
+        refuse_input_as_output(job, gguf_writer_file_path(job->writer, i));
+    for (size_t i = 0; i < job->n_items; i++)
+        check_importance(job, &job->items[i]);
+}
+
+/* ---- Run
+ * --------------------------------------------------------------------------------------- */
+
+/* Signals ask the run to stop between two chunks; a second one ends it at once. */
+static volatile sig_atomic_t caught_signal;
+static struct gguf_writer *volatile writer_to_abandon;
+
+static void on_signal(int number)
+{
+    if (caught_signal) {
+        gguf_writer_abandon(writer_to_abandon);
+        _exit(128 + number);
+    }
+    caught_signal = number;
+}
+
+static void catch_signals(struct gguf_writer *writer)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction action = {.sa_handler = on_signal};
+    sigemptyset(&action.sa_mask);
+    writer_to_abandon = writer;
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        sigaction(numbers[i], &action, NULL);
+}
+
+static bool show_progress(void *context, uint64_t done, struct gguf_str tensor)
+{
+    progress_update(context, done, tensor);
+    return !caught_signal;
+}
+
+static uint64_t source_bytes(const struct job *job)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < job->n_items; i++)
+        bytes += job_tensor(job, &job->items[i])->bytes;
+    return bytes;
+}
+
+static enum gguf_status verify_output(struct job *job, struct gguf_error *err)
+{
+    struct gguf *output;
+    enum gguf_status status = gguf_open(&output, gguf_writer_file_path(job->writer, 0), 0, err);
+    if (status)
+        return status;
+    status = quant_verify(job->model, output, job->items, job->n_items, err);
+    gguf_close(output);
+    return status;
+}
+
+static enum gguf_status write_output(struct job *job, struct progress *progress,
+                                     struct gguf_error *err)
+{
+    const struct request *r = job->request;
+    struct quant_settings settings = {.requantize = r->requantize,
+                                      .threads = r->threads,
+                                      .progress = show_progress,
+                                      .context = progress};
+    enum gguf_status status = quant_check(job->model, job->items, job->n_items, &settings, err);
+    if (!status)
+        status = gguf_writer_begin(job->writer, err);
+    if (!status)
+        status = quant_run(job->model, job->writer, job->items, job->n_items, &settings, err);
+    if (!status)
+        status = gguf_writer_finish(job->writer, err);
+    if (!status && r->verify)
+        status = verify_output(job, err);
+    return status;
+}
+
+int job_run(struct job *job)
+{
+    struct gguf_error err;
+    struct progress progress;
+    double start = term_seconds();
+    catch_signals(job->writer);
+    progress_start(&progress, source_bytes(job), job->request->quiet);
+    enum gguf_status status = write_output(job, &progress, &err);
+    progress_end(&progress);
+    job->seconds = term_seconds() - start;
+    if (status == GGUF_ERR_CANCELLED && caught_signal) {
+        cli_error("stopped by signal %d; nothing was written", (int)caught_signal);
+        return 128 + (int)caught_signal;
+    }
+    if (status == GGUF_ERR_EXISTS)
+        cli_error("%s; --force replaces it", err.message);
+    else if (status == GGUF_ERR_ARGUMENT && !job->request->requantize &&
+             strstr(err.message, "quantized already"))
+        cli_error("%s (--allow-requantize)", err.message);
+    else if (status)
+        cli_error("%s", err.message);
+    return status ? CLI_TROUBLE : CLI_OK;
+}
+
+void job_free(struct job *job)
+{
+    writer_to_abandon = NULL;
+    gguf_writer_free(job->writer);
+    quant_imatrix_close(job->imatrix);
+    gguf_close(job->model);
+    free(job->items);
+}

@@ -1,0 +1,182 @@
+/* --list: the mixes, with the bits per weight that the recipe gives a common model. */
+#include "tools/gguf-quant/job.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * A header without data of a model in the shape of Llama 3 8B, made in memory: the recipe
+ * looks at names, shapes and a few keys, and thus says what every mix comes to.
+ */
+struct header {
+    unsigned char *data;
+    size_t size, capacity;
+};
+
+static void put(struct header *h, const void *data, size_t size)
+{
+    if (size > h->capacity - h->size) {
+        h->capacity = h->capacity * 2 + size + 4096;
+        h->data = cli_grow(h->data, h->capacity, 1);
+    }
+    memcpy(h->data + h->size, data, size);
+    h->size += size;
+}
+
+static void put_uint(struct header *h, uint64_t value, size_t width)
+{
+    unsigned char raw[8];
+    for (size_t i = 0; i < width; i++)
+        raw[i] = (unsigned char)(value >> 8 * i);
+    put(h, raw, width);
+}
+
+static void put_string(struct header *h, const char *text)
+{
+    put_uint(h, strlen(text), 8);
+    put(h, text, strlen(text));
+}
+
+static void put_number_key(struct header *h, const char *key, uint32_t value)
+{
+    put_string(h, key);
+    put_uint(h, GGUF_VALUE_U32, 4);
+    put_uint(h, value, 4);
+}
+
+static void put_tensor(struct header *h, const char *name, uint64_t columns, uint64_t rows)
+{
+    put_string(h, name);
+    put_uint(h, 2, 4);
+    put_uint(h, columns, 8);
+    put_uint(h, rows, 8);
+    put_uint(h, GGUF_F16, 4);
+    put_uint(h, 0, 8);
+}
+
+enum { LAYERS = 32, WIDTH = 4096, FFN = 14336, KV_WIDTH = 1024, VOCABULARY = 128256 };
+
+static const struct {
+    const char *name;
+    uint64_t columns, rows;
+} layer_tensors[] = {
+    {"attn_q", WIDTH, WIDTH},      {"attn_k", WIDTH, KV_WIDTH}, {"attn_v", WIDTH, KV_WIDTH},
+    {"attn_output", WIDTH, WIDTH}, {"ffn_gate", WIDTH, FFN},    {"ffn_up", WIDTH, FFN},
+    {"ffn_down", FFN, WIDTH},
+};
+#define LAYER_TENSORS (sizeof layer_tensors / sizeof layer_tensors[0])
+
+static struct gguf *make_model(struct header *h)
+{
+    struct gguf *model;
+    put(h, "GGUF", 4);
+    put_uint(h, 3, 4);
+    put_uint(h, 2 + LAYERS * LAYER_TENSORS, 8);
+    put_uint(h, 4, 8);
+    put_string(h, "general.architecture");
+    put_uint(h, GGUF_VALUE_STRING, 4);
+    put_string(h, "llama");
+    put_number_key(h, "llama.block_count", LAYERS);
+    put_number_key(h, "llama.attention.head_count", 32);
+    put_number_key(h, "llama.attention.head_count_kv", 8);
+    put_tensor(h, "token_embd.weight", WIDTH, VOCABULARY);
+    put_tensor(h, "output.weight", WIDTH, VOCABULARY);
+    for (unsigned layer = 0; layer < LAYERS; layer++) {
+        for (size_t i = 0; i < LAYER_TENSORS; i++) {
+            char name[64];
+            snprintf(name, sizeof name, "blk.%u.%s.weight", layer, layer_tensors[i].name);
+            put_tensor(h, name, layer_tensors[i].columns, layer_tensors[i].rows);
+        }
+    }
+    if (gguf_open_memory(&model, h->data, h->size, GGUF_OPEN_INSPECT, NULL))
+        cli_die_memory();
+    return model;
+}
+
+static double bits_per_weight(const struct gguf *model, const struct quant_mix *mix)
+{
+    struct quant_recipe recipe = {
+        .mix = mix, .output_type = QUANT_TYPE_NONE, .embedding_type = QUANT_TYPE_NONE};
+    size_t n = gguf_tensor_count(model);
+    struct quant_choice *choices = cli_alloc(n, sizeof *choices);
+    uint64_t total = 0, elements = 0;
+    if (quant_recipe_apply(model, &recipe, false, choices, NULL))
+        cli_die_memory();
+    for (size_t i = 0; i < n; i++) {
+        const struct gguf_tensor *t = gguf_tensor_at(model, choices[i].tensor);
+        uint64_t bytes = 0;
+        gguf_type_bytes(choices[i].type, t->elements, &bytes);
+        total += bytes;
+        elements += t->elements;
+    }
+    free(choices);
+    return 8 * (double)total / (double)elements;
+}
+
+static double base_bits(const struct quant_mix *mix)
+{
+    const struct gguf_type_info *info = gguf_type_find(mix->base);
+    return 8.0 * info->block_bytes / info->block_elements;
+}
+
+/* COPY has no type of its own. */
+static bool is_listed(const struct quant_mix *mix)
+{
+    return mix->can_encode && mix->base != QUANT_TYPE_NONE;
+}
+
+static void list_text(const struct gguf *model)
+{
+    struct table *table = table_new("lrrl");
+    table_cell(table, "type");
+    table_cell(table, "base");
+    table_cell(table, "8B model");
+    table_cell(table, "what it is");
+    for (size_t i = 0; quant_mix_at(i); i++) {
+        const struct quant_mix *mix = quant_mix_at(i);
+        if (!is_listed(mix))
+            continue;
+        table_cell(table, mix->name);
+        table_cellf(table, "%.2f", base_bits(mix));
+        table_cellf(table, "%.2f", bits_per_weight(model, mix));
+        if (mix->alias)
+            table_cellf(table, "%s (also %s)", mix->summary, mix->alias);
+        else
+            table_cell(table, mix->summary);
+    }
+    table_print(table, stdout, 0, true);
+    table_free(table);
+    printf("\nBits per weight: of the base type, and of the whole for a model in the shape of\n"
+           "Llama 3 8B. COPY changes no type: for new metadata or shards.\n");
+}
+
+static void list_json(const struct gguf *model)
+{
+    cJSON *root = json_array();
+    for (size_t i = 0; quant_mix_at(i); i++) {
+        const struct quant_mix *mix = quant_mix_at(i);
+        if (!is_listed(mix))
+            continue;
+        cJSON *item = json_add_object(root, NULL);
+        json_text(item, "type", mix->name);
+        if (mix->alias)
+            json_text(item, "alias", mix->alias);
+        json_u64(item, "file_type", mix->file_type);
+        json_f64(item, "base_bits_per_weight", base_bits(mix));
+        json_f64(item, "bits_per_weight_8b", bits_per_weight(model, mix));
+        json_text(item, "summary", mix->summary);
+    }
+    json_print(root);
+}
+
+void report_mixes(bool json)
+{
+    struct header h = {0};
+    struct gguf *model = make_model(&h);
+    if (json)
+        list_json(model);
+    else
+        list_text(model);
+    gguf_close(model);
+    free(h.data);
+}
