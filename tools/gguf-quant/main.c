@@ -235,11 +235,11 @@ static int quantize(struct cli *cli, struct request *r)
     job_plan(&job, r);
     int code = r->dry_run ? CLI_OK : job_run(&job);
     if (code == CLI_OK) {
-        report_fallbacks(&job);
         if (r->json)
             report_json(&job);
         else if (!r->quiet)
             report_text(&job);
+        report_fallbacks(&job);
     }
     job_free(&job);
     return code;
