@@ -376,7 +376,7 @@ void gguf_tensor_advise(const struct gguf *model, const struct gguf_tensor *tens
  * folder, preallocated, and the header written. Write: tensor bytes in any order.
  * Finish: every byte is accounted for, fsync, rename onto the target, fsync of the
  * folder. Until the rename the target is untouched; gguf_writer_free before it removes
- * the temporary files.
+ * the temporary files. If any step of finish fails, all targets are as they were.
  */
 struct gguf_writer;
 
@@ -401,12 +401,15 @@ enum gguf_status gguf_writer_new(struct gguf_writer **out, const char *path,
                                  struct gguf_error *err);
 void gguf_writer_free(struct gguf_writer *writer);
 
-/* Unlinks the temporary files and nothing else: safe in a signal handler that is about to
- * end the process. */
+/* Takes back what is not finished, temporary files above all, by unlink and rename alone:
+ * safe in a signal handler that is about to end the process, in any thread, from
+ * gguf_writer_new on until gguf_writer_free is called. NULL does nothing. */
 void gguf_writer_abandon(struct gguf_writer *writer);
 
 /* Sets a key: in its old place if it exists, at the end otherwise. Bytes are copied, any
- * value is taken and converted to the byte order and version of the output. */
+ * value is taken and converted to the byte order and version of the output. The keys
+ * split.no, split.count and split.tensors.count of a set are the writer's own and replace
+ * what was set here. */
 enum gguf_status gguf_writer_set(struct gguf_writer *writer, struct gguf_str key,
                                  struct gguf_value value, struct gguf_error *err);
 enum gguf_status gguf_writer_set_u16(struct gguf_writer *writer, const char *key,
@@ -426,7 +429,7 @@ enum gguf_status gguf_writer_set_string(struct gguf_writer *writer, const char *
 enum gguf_status gguf_writer_set_strings(struct gguf_writer *writer, const char *key,
                                          const struct gguf_str *values, size_t count,
                                          struct gguf_error *err);
-/* Removes a key; no error if there is none. */
+/* Removes a key; no error if there is none. Set again, it is back in its old place. */
 void gguf_writer_remove(struct gguf_writer *writer, const char *key);
 
 /* Copies all metadata of a model in order, without the split.* keys. */
@@ -459,6 +462,8 @@ enum gguf_status gguf_writer_begin(struct gguf_writer *writer, struct gguf_error
 enum gguf_status gguf_writer_write(struct gguf_writer *writer, size_t tensor, uint64_t offset,
                                    const void *data, size_t size, struct gguf_error *err);
 
+/* GGUF_ERR_ARGUMENT if bytes are missing; they may be written then and this called again.
+ * After any other error the temporary files are gone. */
 enum gguf_status gguf_writer_finish(struct gguf_writer *writer, struct gguf_error *err);
 
 /* ---- Shard names ---------------------------------------------------------------------------

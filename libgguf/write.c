@@ -28,6 +28,14 @@ enum gguf_status gguf_writer_new(struct gguf_writer **out, const char *path,
     return GGUF_OK;
 }
 
+static void drop_files(struct gguf_writer *w)
+{
+    gguf_writer_settle(w);
+    atomic_store(&w->n_named, 0);
+    for (size_t i = 0; i < w->n_shards; i++)
+        gguf_shard_close(&w->shards[i]);
+}
+
 void gguf_writer_free(struct gguf_writer *writer)
 {
     if (!writer)
@@ -38,23 +46,20 @@ void gguf_writer_free(struct gguf_writer *writer)
     }
     for (size_t i = 0; i < writer->n_tensors; i++)
         free(writer->tensors[i].name);
-    for (size_t i = 0; i < writer->n_shards; i++)
-        gguf_shard_discard(&writer->shards[i]);
+    drop_files(writer);
+    gguf_writer_unfix(writer);
     gguf_index_free(&writer->kv_index);
     gguf_index_free(&writer->tensor_index);
     free(writer->kvs);
     free(writer->tensors);
-    free(writer->shards);
     free(writer->path);
     free(writer);
 }
 
 void gguf_writer_abandon(struct gguf_writer *writer)
 {
-    for (size_t i = 0; writer && i < writer->n_shards; i++) {
-        if (writer->shards[i].temp && !writer->shards[i].placed)
-            unlink(writer->shards[i].temp);
-    }
+    if (writer)
+        gguf_writer_settle(writer);
 }
 
 /* ---- Keys ------------------------------------------------------------------------------ */
@@ -75,10 +80,6 @@ static enum gguf_status check_kv(const struct gguf_writer *w, struct gguf_str ke
     if (key.size == 0 || key.size > GGUF_MAX_KEY || memchr(key.data, 0, key.size))
         return gguf_fail(err, GGUF_ERR_ARGUMENT, GGUF_NO_OFFSET,
                          "a key has 1 to %d bytes without NUL: \"%s\"", GGUF_MAX_KEY,
-                         gguf_text(key).text);
-    if (!gguf_value_type_name((enum gguf_value_type)value.type) ||
-        !gguf_value_type_name((enum gguf_value_type)value.item))
-        return gguf_fail(err, GGUF_ERR_ARGUMENT, GGUF_NO_OFFSET, "key %s: no such value type",
                          gguf_text(key).text);
     if (!gguf_str_equal(key, "general.alignment"))
         return GGUF_OK;
@@ -104,9 +105,11 @@ static struct writer_kv *place_of(struct gguf_writer *w, struct gguf_str key)
     if (!kv->key)
         return NULL;
     memcpy(kv->key, key.data, key.size);
-    w->n_kvs++;
-    if (!gguf_index_add(&w->kv_index, w->n_kvs - 1, key_at, w))
+    if (!gguf_index_add(&w->kv_index, w->n_kvs, key_at, w)) {
+        free(kv->key);
         return NULL;
+    }
+    w->n_kvs++;
     return kv;
 }
 
@@ -117,14 +120,13 @@ enum gguf_status gguf_writer_set(struct gguf_writer *writer, struct gguf_str key
     enum gguf_status status = check_kv(writer, key, value, err);
     if (status)
         return status;
-    bool nested = !gguf_put_value(&encoded, value);
-    struct writer_kv *kv = nested || encoded.failed ? NULL : place_of(writer, key);
+    const char *wrong = gguf_put_value(&encoded, value);
+    struct writer_kv *kv = wrong || encoded.failed ? NULL : place_of(writer, key);
     if (!kv) {
         free(encoded.data);
-        return nested ? gguf_fail(err, GGUF_ERR_ARGUMENT, GGUF_NO_OFFSET,
-                                  "key %s: arrays are nested deeper than %d",
-                                  gguf_text(key).text, GGUF_MAX_DEPTH)
-                      : gguf_fail_memory(err);
+        return wrong ? gguf_fail(err, GGUF_ERR_ARGUMENT, GGUF_NO_OFFSET, "key %s: %s",
+                                 gguf_text(key).text, wrong)
+                     : gguf_fail_memory(err);
     }
     free(kv->value.data);
     kv->value = encoded;
@@ -271,7 +273,7 @@ static enum gguf_status set_shape(struct writer_tensor *t, struct gguf_str name,
         return fail_tensor(name, "its rows are no whole number of blocks", err);
     for (uint32_t i = 0; i < t->n_dims; i++) {
         t->ne[i] = ne[i];
-        if (!checked_mul(elements, ne[i], &elements))
+        if (ne[i] > CHECKED_MAX || !checked_mul(elements, ne[i], &elements))
             return fail_tensor(name, "it has 2^63 or more elements", err);
     }
     if (!gguf_type_bytes(t->type, elements, &t->bytes))
@@ -301,25 +303,46 @@ enum gguf_status gguf_writer_add_tensor(struct gguf_writer *writer, struct gguf_
     if (!t.name)
         return gguf_fail_memory(err);
     memcpy(t.name, name.data, name.size);
-    memcpy(&w->tensors[w->n_tensors++], &t, sizeof t);
-    if (!gguf_index_add(&w->tensor_index, w->n_tensors - 1, tensor_at, w))
+    memcpy(&w->tensors[w->n_tensors], &t, sizeof t);
+    if (!gguf_index_add(&w->tensor_index, w->n_tensors, tensor_at, w)) {
+        free(t.name);
         return gguf_fail_memory(err);
+    }
+    w->n_tensors++;
     return GGUF_OK;
 }
 
 /* ---- Begin, write, finish
  * ---------------------------------------------------------------------- */
 
+/* Sets of more files than this keep none open between writes: descriptors run out. */
+#define MAX_OPEN 64
+
+static enum gguf_status begin_shards(struct gguf_writer *w, struct gguf_error *err)
+{
+    enum gguf_status status = GGUF_OK;
+    for (size_t i = 0; i < w->n_shards && !status; i++) {
+        status = gguf_shard_name(&w->shards[i], err);
+        if (status)
+            break;
+        atomic_store(&w->n_named, i + 1);
+        status = gguf_shard_begin(&w->shards[i], w->n_shards <= MAX_OPEN, err);
+    }
+    return status;
+}
+
 enum gguf_status gguf_writer_begin(struct gguf_writer *writer, struct gguf_error *err)
 {
-    if (!writer->path || writer->begun)
+    if (!writer->path || writer->begun || atomic_load(&writer->committed))
         return gguf_fail(err, GGUF_ERR_ARGUMENT, GGUF_NO_OFFSET,
                          "a writer without a path, or one that has begun, cannot begin");
     enum gguf_status status = gguf_writer_fix(writer, err);
     if (!status)
-        status = gguf_check_space(writer, err);
-    for (size_t i = 0; i < writer->n_shards && !status; i++)
-        status = gguf_shard_begin(&writer->shards[i], writer->options.overwrite, err);
+        status = gguf_writer_check_targets(writer, err);
+    if (!status)
+        status = begin_shards(writer, err);
+    if (status)
+        drop_files(writer);
     writer->begun = !status;
     return status;
 }
@@ -349,7 +372,7 @@ enum gguf_status gguf_writer_write(struct gguf_writer *writer, size_t tensor, ui
         return gguf_fail(err, GGUF_ERR_ARGUMENT, GGUF_NO_OFFSET, "no tensor %zu to write",
                          tensor);
     struct writer_tensor *t = &writer->tensors[tensor];
-    const struct writer_shard *shard = &writer->shards[t->shard];
+    const struct writer_shard *shard = &writer->shards[t->file];
     struct gguf_str name = {t->name, t->name_size};
     uint64_t block = gguf_type_find(t->type)->block_bytes;
     if (offset > t->bytes || size > t->bytes - offset)
@@ -380,27 +403,18 @@ static enum gguf_status check_complete(struct gguf_writer *w, struct gguf_error 
     return GGUF_OK;
 }
 
-/* New files of a set that could not be completed are taken back; replaced ones cannot be. */
-static void take_back(struct gguf_writer *w)
-{
-    for (size_t i = 0; i < w->n_shards; i++) {
-        struct writer_shard *s = &w->shards[i];
-        if (s->placed && !s->replaces)
-            unlink(s->path);
-    }
-}
-
 enum gguf_status gguf_writer_finish(struct gguf_writer *writer, struct gguf_error *err)
 {
     if (!writer->begun)
         return gguf_fail(err, GGUF_ERR_ARGUMENT, GGUF_NO_OFFSET, "the writer has not begun");
     enum gguf_status status = check_complete(writer, err);
+    if (status)
+        return status;
     for (size_t i = 0; i < writer->n_shards && !status; i++)
         status = gguf_shard_sync(&writer->shards[i], err);
-    for (size_t i = 0; i < writer->n_shards && !status; i++)
-        status = gguf_shard_place(&writer->shards[i], writer->options.overwrite, err);
-    if (status)
-        take_back(writer);
+    if (!status)
+        status = gguf_writer_place(writer, err);
+    drop_files(writer);
     writer->begun = false;
     return status;
 }

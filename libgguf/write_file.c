@@ -1,6 +1,6 @@
 /*
- * Output that is complete or absent: a temporary file in the target's folder, and a rename
- * once everything is on the disk.
+ * Temporary files: an output is written under a hidden name in the target's folder and gets
+ * its own once everything is on the disk (write_place.c).
  */
 #define _XOPEN_SOURCE 700 /* for realpath */
 
@@ -14,47 +14,138 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
-/* The folder of a path: "." where it names none. NULL without memory. */
-static char *folder_of(const char *path)
+/* How much of the target's name goes into the hidden one, so that a name of the greatest
+ * length (255 bytes) leaves room for the rest. */
+#define NAME_PART 180
+
+size_t gguf_folder_size(const char *path)
 {
     const char *slash = strrchr(path, '/');
-    if (!slash)
-        return strdup(".");
-    return strndup(path, slash == path ? 1 : (size_t)(slash - path));
+    return slash ? (size_t)(slash - path) + 1 : 0;
 }
 
-/* ---- Space --------------------------------------------------------------------------------
- */
+char *gguf_folder_of(const char *path)
+{
+    size_t n = gguf_folder_size(path);
+    return n ? strndup(path, n) : strdup(".");
+}
 
-enum gguf_status gguf_check_space(const struct gguf_writer *writer, struct gguf_error *err)
+/* ---- Before a file is created --------------------------------------------------------- */
+
+/* A link is followed, so that it stays a link and what it points to is replaced. */
+static enum gguf_status resolve(struct writer_shard *s, struct gguf_error *err)
+{
+    char *real = realpath(s->path, NULL);
+    if (!real)
+        return gguf_fail_errno(err, GGUF_NO_OFFSET, "%s: cannot resolve", s->path);
+    free(s->path);
+    s->path = real;
+    return GGUF_OK;
+}
+
+/* What is at the target now. */
+static enum gguf_status check_target(struct writer_shard *s, bool overwrite,
+                                     struct gguf_error *err)
+{
+    struct stat st;
+    if (stat(s->path, &st) != 0) {
+        if (errno != ENOENT)
+            return gguf_fail_errno(err, GGUF_NO_OFFSET, "%s: cannot write there", s->path);
+        if (lstat(s->path, &st) != 0)
+            return GGUF_OK;
+        return gguf_fail(err, GGUF_ERR_ARGUMENT, GGUF_NO_OFFSET,
+                         "%s: is a symbolic link to nothing", s->path);
+    }
+    if (!S_ISREG(st.st_mode))
+        return gguf_fail(err, GGUF_ERR_ARGUMENT, GGUF_NO_OFFSET,
+                         "%s: is %s; the output must be a regular file", s->path,
+                         S_ISDIR(st.st_mode) ? "a folder" : "not a regular file");
+    if (!overwrite)
+        return gguf_fail(err, GGUF_ERR_EXISTS, GGUF_NO_OFFSET,
+                         "%s: exists already, and is not overwritten", s->path);
+    s->replaces = true;
+    s->mode = st.st_mode & 0777;
+    return resolve(s, err);
+}
+
+static enum gguf_status check_space(const struct gguf_writer *w, const char *folder,
+                                    struct gguf_error *err)
 {
     struct statvfs fs;
     uint64_t needed = 0, available;
-    for (size_t i = 0; i < writer->n_shards; i++)
-        needed += writer->shards[i].total_bytes;
-    char *folder = folder_of(writer->path);
-    if (!folder)
-        return gguf_fail_memory(err);
-    int rc = statvfs(folder, &fs);
+    for (size_t i = 0; i < w->n_shards; i++)
+        needed += w->shards[i].total_bytes;
+    if (statvfs(folder, &fs) != 0)
+        return gguf_fail_errno(err, GGUF_NO_OFFSET, "%s: cannot write into folder %s", w->path,
+                               folder);
+    /* some network file systems do not know their size */
+    if (fs.f_blocks == 0 || !checked_mul(fs.f_bavail, fs.f_frsize, &available) ||
+        available >= needed)
+        return GGUF_OK;
+    return gguf_fail(err, GGUF_ERR_SPACE, GGUF_NO_OFFSET,
+                     "%s: not enough space: %llu bytes are needed, %llu are free in %s",
+                     w->path, (unsigned long long)needed, (unsigned long long)available,
+                     folder);
+}
+
+enum gguf_status gguf_writer_check_targets(struct gguf_writer *w, struct gguf_error *err)
+{
     enum gguf_status status = GGUF_OK;
-    if (rc != 0)
-        status = gguf_fail_errno(err, GGUF_NO_OFFSET, "%s: cannot write into folder %s",
-                                 writer->path, folder);
-    else if (checked_mul(fs.f_bavail, fs.f_frsize, &available) && available < needed)
-        status = gguf_fail(err, GGUF_ERR_SPACE, GGUF_NO_OFFSET,
-                           "%s: not enough space: %llu bytes are needed, %llu are free in %s",
-                           writer->path, (unsigned long long)needed,
-                           (unsigned long long)available, folder);
+    for (size_t i = 0; i < w->n_shards && !status; i++)
+        status = check_target(&w->shards[i], w->options.overwrite, err);
+    if (status)
+        return status;
+    char *folder = gguf_folder_of(w->shards[0].path);
+    status = folder ? check_space(w, folder, err) : gguf_fail_memory(err);
     free(folder);
     return status;
+}
+
+/* ---- Begin ------------------------------------------------------------------------------ */
+
+/* A name beside the target: ".NAME.PID-NANOSECONDS.SUFFIX". NULL without memory. */
+static char *hidden_name(const char *path, const struct timespec *now, const char *suffix)
+{
+    int folder = (int)gguf_folder_size(path);
+    size_t size = strlen(path) + 64;
+    char *name = malloc(size);
+    if (name)
+        snprintf(name, size, "%.*s.%.*s.%ld-%lld%09ld.%s", folder, path, NAME_PART,
+                 path + folder, (long)getpid(), (long long)now->tv_sec, now->tv_nsec, suffix);
+    return name;
+}
+
+enum gguf_status gguf_shard_name(struct writer_shard *s, struct gguf_error *err)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    s->temp = hidden_name(s->path, &now, "tmp");
+    s->backup = hidden_name(s->path, &now, "old");
+    return s->temp && s->backup ? GGUF_OK : gguf_fail_memory(err);
+}
+
+/* A replaced file's mode is kept; until it is set, nobody else can read. */
+static enum gguf_status create(struct writer_shard *s, struct gguf_error *err)
+{
+    int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
+    s->fd = open(s->temp, flags, s->replaces ? 0600 : 0666);
+    if (s->fd < 0)
+        return gguf_fail_errno(err, GGUF_NO_OFFSET, "%s: cannot create a file there", s->path);
+    if (s->replaces && fchmod(s->fd, s->mode) != 0)
+        return gguf_fail_errno(err, GGUF_NO_OFFSET, "%s: cannot set its mode", s->path);
+    return GGUF_OK;
 }
 
 /* Without support of the file system the space is simply not reserved. */
 static enum gguf_status reserve_space(const struct writer_shard *s, struct gguf_error *err)
 {
-    int code = posix_fallocate(s->fd, 0, (off_t)s->total_bytes);
+    int code;
+    do {
+        code = posix_fallocate(s->fd, 0, (off_t)s->total_bytes);
+    } while (code == EINTR);
     if (code == EOPNOTSUPP || code == EINVAL || code == ENOSYS)
         code = ftruncate(s->fd, (off_t)s->total_bytes) ? errno : 0;
     if (code == 0)
@@ -64,100 +155,70 @@ static enum gguf_status reserve_space(const struct writer_shard *s, struct gguf_
                            (unsigned long long)s->total_bytes);
 }
 
-/* ---- Begin
- * ------------------------------------------------------------------------------------ */
-
-/* What is at the target now. A link is followed, so that it stays a link. */
-static enum gguf_status check_target(struct writer_shard *s, bool overwrite,
-                                     struct gguf_error *err)
+enum gguf_status gguf_shard_begin(struct writer_shard *s, bool keep_open,
+                                  struct gguf_error *err)
 {
-    struct stat st;
-    if (stat(s->path, &st) != 0) {
-        if (errno == ENOENT && lstat(s->path, &st) != 0)
-            return GGUF_OK;
-        return gguf_fail_errno(err, GGUF_NO_OFFSET, "%s: cannot write there", s->path);
+    enum gguf_status status = create(s, err);
+    if (!status)
+        status = reserve_space(s, err);
+    if (!status)
+        status = gguf_write_at(s, 0, s->header.data, s->header.size, err);
+    if (!status && !keep_open) {
+        int closed = close(s->fd);
+        s->fd = -1;
+        if (closed != 0)
+            status = gguf_fail_errno(err, GGUF_NO_OFFSET, "%s: cannot close", s->path);
     }
-    if (!S_ISREG(st.st_mode))
-        return gguf_fail(err, GGUF_ERR_ARGUMENT, GGUF_NO_OFFSET,
-                         "%s: is %s; the output must be a regular file", s->path,
-                         S_ISDIR(st.st_mode) ? "a folder" : "not a regular file");
-    if (!overwrite)
-        return gguf_fail(err, GGUF_ERR_EXISTS, GGUF_NO_OFFSET,
-                         "%s: exists already, and is not overwritten", s->path);
-    char *real = realpath(s->path, NULL);
-    if (!real)
-        return gguf_fail_errno(err, GGUF_NO_OFFSET, "%s: cannot resolve", s->path);
-    free(s->path);
-    s->path = real;
-    s->replaces = true;
-    s->mode = st.st_mode & 07777;
-    return GGUF_OK;
-}
-
-/* Opens a new hidden file beside the target: ".NAME.PID-N.tmp". */
-static enum gguf_status open_temp(struct writer_shard *s, struct gguf_error *err)
-{
-    const char *slash = strrchr(s->path, '/');
-    int folder = slash ? (int)(slash - s->path) + 1 : 0;
-    size_t size = strlen(s->path) + 48;
-    s->temp = malloc(size);
-    if (!s->temp)
-        return gguf_fail_memory(err);
-    for (unsigned n = 0; n < 1000 && s->fd < 0; n++) {
-        snprintf(s->temp, size, "%.*s.%s.%ld-%u.tmp", folder, s->path, s->path + folder,
-                 (long)getpid(), n);
-        s->fd = open(s->temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
-        if (s->fd < 0 && errno != EEXIST)
-            break;
-    }
-    if (s->fd >= 0)
-        return GGUF_OK;
-    enum gguf_status status =
-        gguf_fail_errno(err, GGUF_NO_OFFSET, "%s: cannot create a file there", s->path);
-    free(s->temp);
-    s->temp = NULL;
     return status;
 }
 
-enum gguf_status gguf_write_at(const struct writer_shard *shard, uint64_t offset,
-                               const void *data, size_t size, struct gguf_error *err)
+/* ---- Write and sync ------------------------------------------------------------------------
+ */
+
+static int open_again(const struct writer_shard *s)
 {
-    for (size_t done = 0; done < size;) {
-        ssize_t n =
-            pwrite(shard->fd, (const char *)data + done, size - done, (off_t)(offset + done));
+    return open(s->temp, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+}
+
+static enum gguf_status write_all(const struct writer_shard *s, int fd, uint64_t offset,
+                                  struct gguf_str data, struct gguf_error *err)
+{
+    for (size_t done = 0; done < data.size;) {
+        ssize_t n = pwrite(fd, data.data + done, data.size - done, (off_t)(offset + done));
         if (n < 0 && errno == EINTR)
             continue;
-        if (n <= 0) {
-            if (n == 0)
-                errno = EIO;
-            return gguf_fail_errno(err, offset + done, "%s: cannot write", shard->path);
-        }
+        if (n == 0)
+            errno = EIO;
+        if (n <= 0)
+            return gguf_fail_errno(err, offset + done, "%s: cannot write", s->path);
         done += (size_t)n;
     }
     return GGUF_OK;
 }
 
-enum gguf_status gguf_shard_begin(struct writer_shard *s, bool overwrite,
-                                  struct gguf_error *err)
+enum gguf_status gguf_write_at(const struct writer_shard *s, uint64_t offset, const void *data,
+                               size_t size, struct gguf_error *err)
 {
-    enum gguf_status status = check_target(s, overwrite, err);
-    if (!status)
-        status = open_temp(s, err);
-    if (!status && s->replaces && fchmod(s->fd, s->mode) != 0)
-        status = gguf_fail_errno(err, GGUF_NO_OFFSET, "%s: cannot set its mode", s->path);
-    if (!status)
-        status = reserve_space(s, err);
-    if (!status)
-        status = gguf_write_at(s, 0, s->header.data, s->header.size, err);
+    struct gguf_str bytes = {data, size};
+    if (s->fd >= 0)
+        return write_all(s, s->fd, offset, bytes, err);
+    int fd = open_again(s);
+    if (fd < 0)
+        return gguf_fail_errno(err, offset, "%s: cannot open its temporary file", s->path);
+    enum gguf_status status = write_all(s, fd, offset, bytes, err);
+    if (close(fd) != 0 && !status)
+        status = gguf_fail_errno(err, offset, "%s: cannot close", s->path);
     return status;
 }
-
-/* ---- Finish
- * ------------------------------------------------------------------------------------- */
 
 enum gguf_status gguf_shard_sync(struct writer_shard *s, struct gguf_error *err)
 {
     enum gguf_status status = GGUF_OK;
+    if (s->fd < 0)
+        s->fd = open_again(s);
+    if (s->fd < 0)
+        return gguf_fail_errno(err, GGUF_NO_OFFSET, "%s: cannot open its temporary file",
+                               s->path);
     if (fsync(s->fd) != 0)
         status = gguf_fail_errno(err, GGUF_NO_OFFSET, "%s: cannot write to the disk", s->path);
     int closed = close(s->fd);
@@ -167,60 +228,12 @@ enum gguf_status gguf_shard_sync(struct writer_shard *s, struct gguf_error *err)
     return status;
 }
 
-static enum gguf_status sync_folder(const char *path, struct gguf_error *err)
-{
-    char *folder = folder_of(path);
-    if (!folder)
-        return gguf_fail_memory(err);
-    enum gguf_status status = GGUF_OK;
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || (fsync(fd) != 0 && errno != EINVAL))
-        status = gguf_fail_errno(err, GGUF_NO_OFFSET, "%s: cannot write folder %s to the disk",
-                                 path, folder);
-    if (fd >= 0)
-        close(fd);
-    free(folder);
-    return status;
-}
-
-/* A target that appeared meanwhile is not destroyed: a hard link fails where a rename
- * would replace. Where there are no hard links, a look must do. */
-static int place_new(const char *temp, const char *path)
-{
-    struct stat st;
-    if (link(temp, path) == 0)
-        return unlink(temp);
-    if (errno == EEXIST)
-        return -1;
-    if (lstat(path, &st) == 0) {
-        errno = EEXIST;
-        return -1;
-    }
-    return rename(temp, path);
-}
-
-enum gguf_status gguf_shard_place(struct writer_shard *s, bool overwrite,
-                                  struct gguf_error *err)
-{
-    int rc = overwrite ? rename(s->temp, s->path) : place_new(s->temp, s->path);
-    if (rc != 0 && errno == EEXIST)
-        return gguf_fail(err, GGUF_ERR_EXISTS, GGUF_NO_OFFSET,
-                         "%s: appeared while it was being made, and is not overwritten",
-                         s->path);
-    if (rc != 0)
-        return gguf_fail_errno(err, GGUF_NO_OFFSET, "%s: cannot rename the finished file",
-                               s->path);
-    s->placed = true;
-    return sync_folder(s->path, err);
-}
-
-void gguf_shard_discard(struct writer_shard *s)
+void gguf_shard_close(struct writer_shard *s)
 {
     if (s->fd >= 0)
         close(s->fd);
-    if (s->temp && !s->placed)
-        unlink(s->temp);
+    s->fd = -1;
     free(s->temp);
-    free(s->path);
-    free(s->header.data);
+    free(s->backup);
+    s->temp = s->backup = NULL;
 }

@@ -4,14 +4,16 @@
 
 #include <stdlib.h>
 
+static const char wrong_size[] = "the bytes of the value do not match its type and count";
+
 void gguf_put_bytes(struct gguf_buffer *b, const void *data, size_t size)
 {
     if (b->failed || size == 0)
         return;
     if (size > b->capacity - b->size) {
-        size_t capacity = b->capacity + size;
-        capacity += capacity / 2;
-        unsigned char *grown = capacity < b->capacity ? NULL : realloc(b->data, capacity);
+        /* half as much again, so that many small pieces stay linear */
+        size_t capacity = b->size + size + b->size / 2;
+        unsigned char *grown = size > SIZE_MAX / 4 ? NULL : realloc(b->data, capacity);
         if (!grown) {
             b->failed = true;
             return;
@@ -48,34 +50,43 @@ static void put_numbers(struct gguf_buffer *b, struct gguf_value v, size_t width
         gguf_put_uint(b, bytes_load(v.data + i * width, width, v.big_endian), width);
 }
 
-static bool put_payload(struct gguf_buffer *b, struct gguf_value v, int depth)
+/* The elements of an array of strings or arrays, which must fill its bytes exactly. */
+static const char *put_items(struct gguf_buffer *b, struct gguf_value v, int depth);
+
+static const char *put_payload(struct gguf_buffer *b, struct gguf_value v, int depth)
 {
-    struct gguf_str s;
-    if (v.type != GGUF_VALUE_ARRAY) {
-        if (gguf_value_string(v, &s))
-            gguf_put_string(b, s);
-        else
-            put_numbers(b, v, gguf_value_type_size((enum gguf_value_type)v.type));
-        return true;
-    }
-    if (depth == GGUF_MAX_DEPTH)
-        return false;
-    gguf_put_uint(b, v.item, 4);
-    gguf_put_uint(b, v.count, 8);
     size_t width = gguf_value_type_size((enum gguf_value_type)v.item);
-    if (width) {
-        put_numbers(b, v, width);
-        return true;
+    if (!gguf_value_type_name((enum gguf_value_type)v.item) ||
+        (v.type != GGUF_VALUE_ARRAY && v.type != v.item))
+        return "there is no such type of value";
+    if (v.type == GGUF_VALUE_STRING) {
+        gguf_put_string(b, (struct gguf_str){(const char *)v.data, (size_t)v.size});
+        return NULL;
     }
-    struct gguf_iter it = gguf_items(v);
-    for (struct gguf_value item; gguf_next(&it, &item);) {
-        if (!put_payload(b, item, depth + 1))
-            return false;
+    if (v.type == GGUF_VALUE_ARRAY) {
+        if (depth == GGUF_MAX_DEPTH)
+            return "arrays are nested deeper than 4";
+        gguf_put_uint(b, v.item, 4);
+        gguf_put_uint(b, v.count, 8);
     }
-    return true;
+    if (width == 0)
+        return put_items(b, v, depth);
+    if (v.size % width != 0 || v.size / width != v.count)
+        return wrong_size;
+    put_numbers(b, v, width);
+    return NULL;
 }
 
-bool gguf_put_value(struct gguf_buffer *b, struct gguf_value value)
+static const char *put_items(struct gguf_buffer *b, struct gguf_value v, int depth)
+{
+    const char *wrong = NULL;
+    struct gguf_iter it = gguf_items(v);
+    for (struct gguf_value item; !wrong && gguf_next(&it, &item);)
+        wrong = item.data || item.size == 0 ? put_payload(b, item, depth + 1) : wrong_size;
+    return wrong || it.position == v.size ? wrong : wrong_size;
+}
+
+const char *gguf_put_value(struct gguf_buffer *b, struct gguf_value value)
 {
     gguf_put_uint(b, value.type, 4);
     return put_payload(b, value, 0);

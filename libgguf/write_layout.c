@@ -1,4 +1,5 @@
 /* Which tensor goes into which file, where it lies there, and the headers. */
+#include "libgguf/bytes.h"
 #include "libgguf/checked.h"
 #include "libgguf/writer.h"
 
@@ -22,17 +23,14 @@ static void find_alignment(struct gguf_writer *w)
         if (!kv->value.data || kv->key_size != 17 ||
             memcmp(kv->key, "general.alignment", 17) != 0)
             continue;
-        const unsigned char *p = kv->value.data + 4;
-        w->alignment =
-            w->options.big_endian
-                ? (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3]
-                : (uint32_t)p[3] << 24 | (uint32_t)p[2] << 16 | (uint32_t)p[1] << 8 | p[0];
+        /* behind the type */
+        w->alignment = (uint32_t)bytes_load(kv->value.data + 4, 4, w->options.big_endian);
     }
 }
 
 /* ---- Shards --------------------------------------------------------------------------- */
 
-/* Numbers the shard of every tensor and sets its offset there; returns the shard count. */
+/* Numbers the file of every tensor and sets its offset there. */
 static enum gguf_status assign_shards(struct gguf_writer *w, size_t *n_shards,
                                       struct gguf_error *err)
 {
@@ -53,7 +51,7 @@ static enum gguf_status assign_shards(struct gguf_writer *w, size_t *n_shards,
                              "shard numbers of tensors must not decrease");
         if (next != shard)
             bytes = count = 0;
-        t->shard = shard = next;
+        t->file = shard = next;
         t->offset = bytes;
         bytes += t->padded;
         count++;
@@ -63,6 +61,9 @@ static enum gguf_status assign_shards(struct gguf_writer *w, size_t *n_shards,
         return gguf_fail(err, GGUF_ERR_ARGUMENT, GGUF_NO_OFFSET,
                          "the output would have %zu shards; at most %d are possible", *n_shards,
                          GGUF_MAX_SHARDS);
+    if (*n_shards > 1 && w->n_tensors > INT32_MAX)
+        return gguf_fail(err, GGUF_ERR_ARGUMENT, GGUF_NO_OFFSET,
+                         "shards count their tensors as i32; there are %zu", w->n_tensors);
     return GGUF_OK;
 }
 
@@ -93,7 +94,7 @@ static enum gguf_status make_shards(struct gguf_writer *w, size_t n_shards,
         w->shards[i].header.big_endian = w->options.big_endian;
     }
     for (size_t i = 0; i < w->n_tensors; i++) {
-        struct writer_shard *s = &w->shards[w->tensors[i].shard];
+        struct writer_shard *s = &w->shards[w->tensors[i].file];
         if (s->count++ == 0)
             s->first = i;
     }
@@ -112,6 +113,14 @@ static void put_key(struct gguf_buffer *b, const char *key, enum gguf_value_type
 {
     gguf_put_string(b, (struct gguf_str){key, strlen(key)});
     gguf_put_uint(b, type, 4);
+}
+
+/* A copy of a single shard may carry its old ones. */
+static void remove_split_keys(struct gguf_writer *w)
+{
+    gguf_writer_remove(w, "split.no");
+    gguf_writer_remove(w, "split.count");
+    gguf_writer_remove(w, "split.tensors.count");
 }
 
 static void put_split_keys(struct gguf_writer *w, struct gguf_buffer *b, size_t index)
@@ -192,12 +201,28 @@ enum gguf_status gguf_writer_fix(struct gguf_writer *w, struct gguf_error *err)
         return GGUF_OK;
     find_alignment(w);
     enum gguf_status status = assign_shards(w, &n_shards, err);
+    if (!status && n_shards > 1)
+        remove_split_keys(w);
     if (!status)
         status = make_shards(w, n_shards, err);
     for (size_t i = 0; i < n_shards && !status; i++)
         status = make_header(w, i, err);
+    if (status)
+        gguf_writer_unfix(w);
     w->fixed = !status;
     return status;
+}
+
+void gguf_writer_unfix(struct gguf_writer *w)
+{
+    for (size_t i = 0; i < w->n_shards; i++) {
+        free(w->shards[i].path);
+        free(w->shards[i].header.data);
+    }
+    free(w->shards);
+    w->shards = NULL;
+    w->n_shards = 0;
+    w->fixed = false;
 }
 
 enum gguf_status gguf_writer_total_bytes(struct gguf_writer *writer, uint64_t *bytes,

@@ -18,9 +18,9 @@ struct gguf_buffer {
 void gguf_put_bytes(struct gguf_buffer *b, const void *data, size_t size);
 void gguf_put_uint(struct gguf_buffer *b, uint64_t value, size_t width);
 void gguf_put_string(struct gguf_buffer *b, struct gguf_str s);
-/* Type and value, converted from whatever order and version it was in. False if arrays
- * are nested too deep. */
-bool gguf_put_value(struct gguf_buffer *b, struct gguf_value value);
+/* Type and value, converted from whatever order and version it was in. Returns what is
+ * wrong with the value, or NULL. */
+const char *gguf_put_value(struct gguf_buffer *b, struct gguf_value value);
 
 /* ---- The writer ------------------------------------------------------------------------- */
 
@@ -34,7 +34,9 @@ struct writer_kv {
 struct writer_tensor {
     char *name;
     size_t name_size;
-    uint32_t type, n_dims, shard;
+    uint32_t type, n_dims;
+    uint32_t shard; /* as declared */
+    uint32_t file;  /* index of its shard, once the layout is fixed */
     uint64_t ne[GGUF_MAX_DIMS];
     uint64_t bytes, padded; /* stored, and with the padding behind */
     uint64_t offset;        /* from the start of its shard's data */
@@ -42,13 +44,16 @@ struct writer_tensor {
 };
 
 struct writer_shard {
-    char *path, *temp;   /* temp: NULL until begun and once placed */
-    int fd;              /* -1 while closed */
+    char *path;          /* NULL in a dry run */
+    char *temp, *backup; /* names beside the target; NULL until begun */
+    int fd;              /* of the temporary file; -1 while closed */
     size_t first, count; /* tensors */
     struct gguf_buffer header;
     uint64_t data_offset, total_bytes;
     uint32_t mode; /* of the file that is replaced */
-    bool replaces, placed;
+    bool replaces;
+    atomic_bool saved; /* `backup` may be a second name of the replaced file */
+    atomic_bool made;  /* `path` is a new name that was made here */
 };
 
 struct gguf_writer {
@@ -64,21 +69,48 @@ struct gguf_writer {
     size_t n_shards;
     uint32_t alignment;
     bool fixed, begun;
+    atomic_size_t n_named; /* shards whose files gguf_writer_abandon has to see to */
+    atomic_bool committed; /* all files have their names, for good */
 };
 
 /* Sizes, shards, offsets and headers, once (write_layout.c). */
 enum gguf_status gguf_writer_fix(struct gguf_writer *writer, struct gguf_error *err);
+void gguf_writer_unfix(struct gguf_writer *writer);
 
-/* Temporary files, space, renames (write_file.c). */
-enum gguf_status gguf_shard_begin(struct writer_shard *shard, bool overwrite,
+/* ---- Temporary files (write_file.c) -------------------------------------------------------
+ */
+
+/* Bytes of the folder in a path, the slash included; 0 if it names none. */
+size_t gguf_folder_size(const char *path);
+/* The folder as a path of its own. NULL without memory. */
+char *gguf_folder_of(const char *path);
+
+/* Everything that can be refused before a file is created: targets, then free space. */
+enum gguf_status gguf_writer_check_targets(struct gguf_writer *writer, struct gguf_error *err);
+
+/* Sets the names of the files beside the target. */
+enum gguf_status gguf_shard_name(struct writer_shard *shard, struct gguf_error *err);
+
+/* Creates the temporary file, reserves its space and writes the header. `keep_open` is for
+ * sets that are small enough to keep a descriptor for each file. */
+enum gguf_status gguf_shard_begin(struct writer_shard *shard, bool keep_open,
                                   struct gguf_error *err);
-enum gguf_status gguf_shard_sync(struct writer_shard *shard, struct gguf_error *err);
-enum gguf_status gguf_shard_place(struct writer_shard *shard, bool overwrite,
-                                  struct gguf_error *err);
-enum gguf_status gguf_check_space(const struct gguf_writer *writer, struct gguf_error *err);
+/* Threads may call it at once. */
 enum gguf_status gguf_write_at(const struct writer_shard *shard, uint64_t offset,
                                const void *data, size_t size, struct gguf_error *err);
-/* Closes and removes what is not placed. */
-void gguf_shard_discard(struct writer_shard *shard);
+/* Brings the bytes to the disk and closes the file. */
+enum gguf_status gguf_shard_sync(struct writer_shard *shard, struct gguf_error *err);
+void gguf_shard_close(struct writer_shard *shard);
+
+/* ---- Names (write_place.c) ------------------------------------------------------------------
+ */
+
+/* Gives all files their names, brings the folders to the disk, and only then lets go of what
+ * was replaced. On failure everything is as it was before. */
+enum gguf_status gguf_writer_place(struct gguf_writer *writer, struct gguf_error *err);
+
+/* Removes the hidden files: until the commit that takes back what was done, after it what
+ * was replaced is gone. Safe in a signal handler, and may be repeated. */
+void gguf_writer_settle(struct gguf_writer *writer);
 
 #endif
