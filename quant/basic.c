@@ -8,7 +8,6 @@
 #include "quant/fp.h"
 #include "quant/search_block.h"
 
-#include <math.h>
 #include <string.h>
 
 #define QK 32 /* elements of a block */
@@ -45,17 +44,6 @@ static void pack_five_bits(const uint8_t level[QK], uint8_t qs[16], uint8_t qh[4
         qh[j / 8] |= (uint8_t)((level[j] >> 4) << j % 8);
 }
 
-/* The element of largest magnitude, with its sign. */
-static float extreme_of(const struct search_job *job)
-{
-    float extreme = 0;
-    for (size_t i = 0; i < QK; i++) {
-        if (fabsf(job->x[i]) > fabsf(extreme))
-            extreme = job->x[i];
-    }
-    return extreme;
-}
-
 /* ---- One scale: y = d * (level - offset) --------------------------------------------------
  */
 
@@ -65,7 +53,7 @@ static uint16_t fit_scale(const struct search_row *row, const float *x, size_t f
 {
     struct search_job job;
     search_start(&job, row, x, first, QK, (float)lo, (float)hi);
-    uint16_t d = search_best_scale(&job, extreme_of(&job) / (float)lo);
+    uint16_t d = search_best_scale(&job, search_extreme(job.x, QK) / (float)lo);
     for (size_t i = 0; i < QK; i++)
         level[i] = (uint8_t)(search_level_of(&job, i, fp16_to_float(d), 0) - lo);
     return d;

@@ -3,31 +3,28 @@
 
 #include <math.h>
 
-/* Four comparisons find one of sixteen. */
-size_t codebook_nearest(const struct codebook *book, float v)
+void codebook_init(struct codebook *book, const int8_t *levels, size_t n)
 {
-    size_t low = 0, high = book->n - 1;
-    while (high - low > 1) {
-        size_t mid = (low + high) / 2;
-        if (v < (float)book->level[mid])
-            high = mid;
-        else
-            low = mid;
+    const int bins = 2 * (levels[n - 1] - levels[0]) + 1;
+    book->n = n;
+    book->last_bin = (float)(bins - 1);
+    for (size_t i = 0; i < n; i++)
+        book->level[i] = levels[i];
+    size_t nearest = 0;
+    for (int bin = 0; bin < bins; bin++) {
+        int doubled = bin + 2 * levels[0]; /* the lower border of the bin, twice */
+        while (nearest + 1 < n && doubled >= levels[nearest] + levels[nearest + 1])
+            nearest++;
+        book->bin[bin] = (uint8_t)nearest;
     }
-    return v - (float)book->level[low] < (float)book->level[high] - v ? low : high;
-}
-
-static float inverse_of(float scale)
-{
-    return scale != 0 ? 1 / scale : 0;
 }
 
 float codebook_error(const struct codebook *book, const struct search_block *block, float scale)
 {
-    float inverse = inverse_of(scale), error = 0;
+    float inverse = search_inverse(scale), error = 0;
     for (size_t i = 0; i < block->n; i++) {
-        size_t q = codebook_nearest(book, block->x[i] * inverse);
-        float r = block->x[i] - scale * (float)book->level[q];
+        float l = book->level[codebook_nearest(book, block->x[i] * inverse)];
+        float r = block->x[i] - scale * l;
         error += block->w[i] * r * r;
     }
     return error;
@@ -36,56 +33,54 @@ float codebook_error(const struct codebook *book, const struct search_block *blo
 struct codebook_sums codebook_sums(const struct codebook *book,
                                    const struct search_block *block, float scale)
 {
-    struct codebook_sums s = {0, 0};
-    float inverse = inverse_of(scale);
+    struct codebook_sums s = {0, 0, 0};
+    float inverse = search_inverse(scale);
     for (size_t i = 0; i < block->n; i++) {
-        float l = (float)book->level[codebook_nearest(book, block->x[i] * inverse)];
-        s.xl += block->w[i] * block->x[i] * l;
-        s.ll += block->w[i] * l * l;
+        float l = book->level[codebook_nearest(book, block->x[i] * inverse)];
+        float r = block->x[i] - scale * l, wl = block->w[i] * l;
+        s.rl += wl * r;
+        s.ll += wl * l;
+        s.rr += block->w[i] * r * r;
     }
     return s;
 }
 
-static float extreme_of(const struct search_block *block)
-{
-    float extreme = 0;
-    for (size_t i = 0; i < block->n; i++) {
-        if (fabsf(block->x[i]) > fabsf(extreme))
-            extreme = block->x[i];
-    }
-    return extreme;
-}
-
 float codebook_nearest_scale(const struct codebook *book, const struct search_block *block)
 {
-    return extreme_of(block) / (float)book->level[0];
+    return search_extreme(block->x, block->n) / book->level[0];
 }
 
-/* One candidate and its least-squares refinement. */
+/* Rounds with the scale, fits it to the levels, and keeps the better. */
 static void try_scale(const struct codebook *book, const struct search_block *block,
-                      float scale, float *best_scale, float *best_error)
+                      float scale, struct search_line *best)
 {
     struct codebook_sums s = codebook_sums(book, block, scale);
-    float refined = s.ll > 0 ? s.xl / s.ll : scale;
-    float error = codebook_error(book, block, refined);
-    if (error < *best_error) {
-        *best_error = error;
-        *best_scale = refined;
-    }
+    float step = s.ll > 0 ? s.rl / s.ll : 0;
+    float error = s.rr - step * s.rl;
+    if (error < best->error)
+        *best = (struct search_line){scale + step, 0, error};
 }
 
-float codebook_search(const struct codebook *book, const struct search_block *block)
+struct search_line codebook_search_end(const struct codebook *book,
+                                       const struct search_block *block, size_t end)
 {
-    float extreme = extreme_of(block);
-    if (extreme == 0)
-        return 0;
-    float low = (float)book->level[0], high = (float)book->level[book->n - 1];
-    float best = extreme / low, best_error = codebook_error(book, block, best);
-    for (int k = -3; k <= 6; k++) { /* the extreme lands inside or beyond the end */
-        float stretch = 1 + 0.07f * (float)k;
-        try_scale(book, block, extreme / (low * stretch), &best, &best_error);
-        try_scale(book, block, extreme / (high * stretch), &best, &best_error);
-    }
-    try_scale(book, block, best, &best, &best_error);
+    /* Where the extreme lands: inside or beyond the end, in parts of it. */
+    static const float stretch[] = {0.79f, 0.86f, 0.93f, 1,     1.04f, 1.08f,
+                                    1.14f, 1.2f,  1.28f, 1.35f, 1.42f};
+    struct search_line best = {0, 0, INFINITY};
+    float to_end = search_extreme(block->x, block->n) / book->level[end];
+    if (to_end == 0)
+        return (struct search_line){0, 0, 0};
+    for (size_t k = 0; k < sizeof stretch / sizeof stretch[0]; k++)
+        try_scale(book, block, to_end / stretch[k], &best);
+    try_scale(book, block, best.scale, &best);
     return best;
+}
+
+struct search_line codebook_search(const struct codebook *book,
+                                   const struct search_block *block)
+{
+    struct search_line low = codebook_search_end(book, block, 0);
+    struct search_line high = codebook_search_end(book, block, book->n - 1);
+    return high.error < low.error ? high : low;
 }

@@ -4,33 +4,55 @@
 
 #include "quant/search_block.h"
 
-#define CODEBOOK_MAX 16
+#define CODEBOOK_MAX  16
+#define CODEBOOK_BINS 512
 
-/* Levels in ascending order. */
+/*
+ * Levels in ascending order. They are integers, so that every border between two nearest
+ * levels is a multiple of 1/2: cut into bins of that width, the range has one nearest level
+ * a bin, which a table finds without a branch.
+ */
 struct codebook {
-    const int8_t *level;
     size_t n;
+    float level[CODEBOOK_MAX];
+    float last_bin;
+    uint8_t bin[CODEBOOK_BINS]; /* index of the level */
 };
 
-/* Index of the level nearest to v. */
-size_t codebook_nearest(const struct codebook *book, float v);
+/* levels[n - 1] - levels[0] is at most 255. */
+void codebook_init(struct codebook *book, const int8_t *levels, size_t n);
+
+/* Index of the level nearest to v; of two, the upper one. NaN gives 0. */
+static inline size_t codebook_nearest(const struct codebook *book, float v)
+{
+    float bin = 2 * (v - book->level[0]);
+    bin = bin > 0 ? bin : 0;
+    bin = bin < book->last_bin ? bin : book->last_bin;
+    return book->bin[(int)bin];
+}
 
 /* Weighted squared error of a block when every element takes its nearest level. */
 float codebook_error(const struct codebook *book, const struct search_block *block,
                      float scale);
 
-/* Sums for a least-squares fit of the scale to those levels: sum w x l and sum w l^2. */
+/* Sums for a least-squares fit of the scale to those levels l, of which r = x - scale * l is
+ * the residual: sum w r l and sum w l^2; and sum w r^2, the error. */
 struct codebook_sums {
-    float xl, ll;
+    float rl, ll, rr;
 };
 struct codebook_sums codebook_sums(const struct codebook *book,
                                    const struct search_block *block, float scale);
 
-/* The scale, of either sign, with the least error that the search finds. */
-float codebook_search(const struct codebook *book, const struct search_block *block);
+/* The least error found with a scale of either sign; scale 0 for a block of zeros. */
+struct search_line codebook_search(const struct codebook *book,
+                                   const struct search_block *block);
+
+/* The same with the extreme element close to level[end], that is with one sign. */
+struct search_line codebook_search_end(const struct codebook *book,
+                                       const struct search_block *block, size_t end);
 
 /* The scale that maps the element of largest magnitude onto the level of largest
- * magnitude: rounding to nearest. */
+ * magnitude, level[0]: rounding to nearest. */
 float codebook_nearest_scale(const struct codebook *book, const struct search_block *block);
 
 #endif

@@ -12,7 +12,6 @@ static const int8_t fp4_doubled[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -
 /* The fifteen different ones in order, and the code of each. */
 static const int8_t ordered[15] = {-12, -8, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 8, 12};
 static const uint8_t code_of[15] = {15, 14, 13, 12, 11, 10, 9, 0, 1, 2, 3, 4, 5, 6, 7};
-static const struct codebook levels = {ordered, 15};
 
 #define MX 32 /* elements of a block of MXFP4 */
 
@@ -34,29 +33,28 @@ QUANT_DECODER(mxfp4)
 /* The exponent that brings the largest magnitude into 4 to 8: floor(log2(max)) - 2. */
 static int nearest_exponent(const struct search_job *job, int most)
 {
-    float max = 0;
+    float extreme = search_extreme(job->x, MX);
     int exponent;
-    for (size_t i = 0; i < MX; i++)
-        max = fabsf(job->x[i]) > max ? fabsf(job->x[i]) : max;
-    if (max == 0)
+    if (extreme == 0)
         return 0;
-    (void)frexpf(max, &exponent); /* max = 0.5..1 * 2^exponent */
+    (void)frexpf(extreme, &exponent); /* magnitude 0.5..1 * 2^exponent */
     exponent += 127 - 3;
     return exponent < 0 ? 0 : exponent > most ? most : exponent;
 }
 
-static uint8_t best_exponent(const struct search_job *job, int most)
+static uint8_t best_exponent(const struct codebook *book, const struct search_job *job,
+                             int most)
 {
     int nearest = nearest_exponent(job, most), best = nearest;
     float d = e8m0_half_to_float((uint8_t)nearest);
-    float least = codebook_error(&levels, &job->searched, d);
-    float limit = codebook_error(&levels, &job->bound, d);
+    float least = codebook_error(book, &job->searched, d);
+    float limit = codebook_error(book, &job->bound, d);
     for (int e = nearest - 1; e <= nearest + 1; e += 2) {
         if (e < 0 || e > most)
             continue;
         d = e8m0_half_to_float((uint8_t)e);
-        float error = codebook_error(&levels, &job->searched, d);
-        if (error < least && codebook_error(&levels, &job->bound, d) <= limit) {
+        float error = codebook_error(book, &job->searched, d);
+        if (error < least && codebook_error(book, &job->bound, d) <= limit) {
             least = error;
             best = e;
         }
@@ -64,12 +62,13 @@ static uint8_t best_exponent(const struct search_job *job, int most)
     return (uint8_t)best;
 }
 
-static void store_codes(const struct search_job *job, uint8_t e, uint8_t qs[16])
+static void store_codes(const struct codebook *book, const struct search_job *job, uint8_t e,
+                        uint8_t qs[16])
 {
-    float inverse = 1 / e8m0_half_to_float(e);
+    float inverse = search_inverse(e8m0_half_to_float(e));
     for (size_t j = 0; j < MX / 2; j++) {
-        size_t first = codebook_nearest(&levels, job->x[j] * inverse);
-        size_t second = codebook_nearest(&levels, job->x[j + MX / 2] * inverse);
+        size_t first = codebook_nearest(book, job->x[j] * inverse);
+        size_t second = codebook_nearest(book, job->x[j + MX / 2] * inverse);
         qs[j] = (uint8_t)(code_of[first] | code_of[second] << 4);
     }
 }
@@ -93,13 +92,15 @@ QUANT_ENCODER(mxfp4)
     struct block_mxfp4 *b = blocks;
     struct search_row row = search_row_of(x, n, importance);
     struct search_job job;
+    struct codebook book;
     float near[MX];
+    codebook_init(&book, ordered, sizeof ordered);
     for (size_t i = 0; i + MX <= n; i += MX, b++) {
         struct search_row part = {importance ? importance + i : NULL, row.sigma2};
         int down = bring_down(x + i, near);
         search_start(&job, &part, near, 0, MX, 0, 0);
-        uint8_t e = best_exponent(&job, E_MAX - down);
-        store_codes(&job, e, b->qs);
+        uint8_t e = best_exponent(&book, &job, E_MAX - down);
+        store_codes(&book, &job, e, b->qs);
         b->e = (uint8_t)(e + down);
     }
 }

@@ -10,24 +10,23 @@
 
 #define SUB 32 /* elements of a block of IQ4_NL and of a sub-block of IQ4_XS */
 
-const int8_t quant_iq4_levels[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
-                                     1,    13,   25,  38,  53,  69,  89,  113};
-static const struct codebook levels = {quant_iq4_levels, 16};
+static const int8_t levels[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
+                                  1,    13,   25,  38,  53,  69,  89,  113};
 
 static void decode_sub(const uint8_t qs[16], float scale, float *out)
 {
     for (size_t j = 0; j < SUB / 2; j++) {
-        out[j] = scale * (float)quant_iq4_levels[qs[j] & 0xf];
-        out[j + SUB / 2] = scale * (float)quant_iq4_levels[qs[j] >> 4];
+        out[j] = scale * (float)levels[qs[j] & 0xf];
+        out[j + SUB / 2] = scale * (float)levels[qs[j] >> 4];
     }
 }
 
-static void encode_sub(const struct search_job *job, float scale, uint8_t qs[16])
+static void encode_sub(const struct codebook *book, const float *x, float scale, uint8_t qs[16])
 {
-    float inverse = scale != 0 ? 1 / scale : 0;
+    float inverse = search_inverse(scale);
     for (size_t j = 0; j < SUB / 2; j++) {
-        size_t first = codebook_nearest(&levels, job->x[j] * inverse);
-        size_t second = codebook_nearest(&levels, job->x[j + SUB / 2] * inverse);
+        size_t first = codebook_nearest(book, x[j] * inverse);
+        size_t second = codebook_nearest(book, x[j + SUB / 2] * inverse);
         qs[j] = (uint8_t)(first | second << 4);
     }
 }
@@ -41,28 +40,34 @@ QUANT_DECODER(iq4_nl)
         decode_sub(b->qs, fp16_to_float(b->d), out);
 }
 
-/* The stored scale. Besides rounding to nearest: what the searches found and their
- * neighbours; and scales that bring the extreme exactly onto a level, of which a block of
- * equal numbers has one that half precision holds best. */
-static uint16_t best_half(const struct search_job *job)
+/* Stored scales that are compared: rounding to nearest, what the two searches found with
+ * the neighbours, and the extreme exactly on each level. */
+#define CANDIDATES (1 + 2 * 3 + 16)
+
+/* A scale and its neighbours in half precision. */
+static size_t add_neighbours(float scale, uint16_t *half)
 {
-    uint16_t half[1 + 2 * 3 + 16];
-    float searched[sizeof half / sizeof half[0]], bound[sizeof half / sizeof half[0]];
+    for (int step = -1; step <= 1; step++)
+        *half++ = search_neighbour(search_half(scale), step);
+    return 3;
+}
+
+/* Of a block of equal numbers half precision holds one multiple best: hence the extreme
+ * on each level. */
+static uint16_t best_half(const struct codebook *book, const struct search_job *job)
+{
+    uint16_t half[CANDIDATES];
+    float searched[CANDIDATES], bound[CANDIDATES];
     size_t n = 0;
-    float nearest = codebook_nearest_scale(&levels, &job->bound);
-    float extreme = nearest * (float)quant_iq4_levels[0];
-    half[n++] = search_half(nearest);
-    uint16_t by_search = search_half(codebook_search(&levels, &job->searched));
-    uint16_t by_bound = job->weighted ? search_half(codebook_search(&levels, &job->bound)) : by_search;
-    for (int step = -1; step <= 1; step++) {
-        half[n++] = search_neighbour(by_search, step);
-        half[n++] = search_neighbour(by_bound, step);
-    }
-    for (size_t k = 0; k < 16; k++)
-        half[n++] = search_half(extreme / (float)quant_iq4_levels[k]);
+    half[n++] = search_half(codebook_nearest_scale(book, &job->bound));
+    n += add_neighbours(codebook_search(book, &job->searched).scale, half + n);
+    if (job->weighted)
+        n += add_neighbours(codebook_search(book, &job->bound).scale, half + n);
+    for (size_t k = 0; k < book->n; k++)
+        half[n++] = search_half(search_extreme(job->x, SUB) / book->level[k]);
     for (size_t k = 0; k < n; k++) {
-        searched[k] = codebook_error(&levels, &job->searched, fp16_to_float(half[k]));
-        bound[k] = codebook_error(&levels, &job->bound, fp16_to_float(half[k]));
+        searched[k] = codebook_error(book, &job->searched, fp16_to_float(half[k]));
+        bound[k] = codebook_error(book, &job->bound, fp16_to_float(half[k]));
     }
     return half[search_choose(searched, bound, n)];
 }
@@ -72,23 +77,26 @@ QUANT_ENCODER(iq4_nl)
     struct block_iq4_nl *b = blocks;
     struct search_row row = search_row_of(x, n, importance);
     struct search_job job;
+    struct codebook book;
+    codebook_init(&book, levels, sizeof levels);
     for (size_t i = 0; i + SUB <= n; i += SUB, b++) {
         search_start(&job, &row, x, i, SUB, 0, 0);
-        b->d = best_half(&job);
-        encode_sub(&job, fp16_to_float(b->d), b->qs);
+        b->d = best_half(&book, &job);
+        encode_sub(&book, job.x, fp16_to_float(b->d), b->qs);
     }
 }
 
-/* ---- IQ4_XS: eight sub-blocks with scales of 6 bits, -32 to 31 ------------------------------
- */
+/* ---- IQ4_XS: eight sub-blocks with scales of 6 bits, -32 to 31 -------------------------- */
 
-#define N_SUB 8
+#define N_SUB    8
+#define SCALE_LO (-32)
+#define SCALE_HI 31
 
 static int scale_at(const struct block_iq4_xs *b, size_t j)
 {
     int low = b->scales_l[j / 2] >> 4 * (j % 2) & 0xf;
     int high = b->scales_h >> 2 * j & 3;
-    return (low | high << 4) - 32;
+    return (low | high << 4) + SCALE_LO;
 }
 
 QUANT_DECODER(iq4_xs)
@@ -101,129 +109,144 @@ QUANT_DECODER(iq4_xs)
     }
 }
 
-/* A super-block under search. */
-struct super {
-    struct search_job job[N_SUB];
-    float wish[N_SUB]; /* the scale that each sub-block would like */
-};
-
+/* A candidate: what is stored, and its errors. */
 struct super_scales {
     uint16_t d;
     int scale[N_SUB];
-    double searched, bound; /* errors */
+    double searched, bound;
 };
 
-static int nearest_scale(float v)
-{
-    return (int)search_level(v, -32, 31);
-}
+/* A super-block under search. The levels reach further down than up, so that either sign
+ * of a scale has its merit: each sub-block wishes for one of both. */
+struct super {
+    const struct codebook *book;
+    struct search_job job[N_SUB];
+    float wish[2][N_SUB];
+    double limit; /* no result may have a larger bounding error */
+    struct super_scales best;
+};
 
 static void measure(const struct super *s, struct super_scales *c)
 {
     float d = fp16_to_float(c->d);
     c->searched = c->bound = 0;
     for (size_t j = 0; j < N_SUB; j++) {
+        const struct search_job *job = &s->job[j];
         float scale = d * (float)c->scale[j];
-        c->searched += (double)s->job[j].searched_share *
-                       (double)codebook_error(&levels, &s->job[j].searched, scale);
-        c->bound += (double)s->job[j].bound_share *
-                    (double)codebook_error(&levels, &s->job[j].bound, scale);
+        c->searched += (double)job->searched_share *
+                       (double)codebook_error(s->book, &job->searched, scale);
+        c->bound +=
+            (double)job->bound_share * (double)codebook_error(s->book, &job->bound, scale);
     }
 }
 
-/* Each sub-block takes the best integer next to its wish. */
-static void choose_scales(const struct super *s, struct super_scales *c)
+/* The multiple of d nearest to the wish. */
+static int nearest_scale(float wish, float d)
 {
-    float d = fp16_to_float(c->d);
-    for (size_t j = 0; j < N_SUB; j++) {
-        int middle = nearest_scale(d != 0 ? s->wish[j] / d : 0);
-        float least = INFINITY;
+    return (int)search_level(wish * search_inverse(d), SCALE_LO, SCALE_HI);
+}
+
+/* The best integer next to either wish of sub-block j. */
+static int best_scale(const struct super *s, size_t j, float d)
+{
+    int best = 0;
+    float least = INFINITY;
+    for (size_t sign = 0; sign < 2; sign++) {
+        int middle = nearest_scale(s->wish[sign][j], d);
         for (int k = middle - 1; k <= middle + 1; k++) {
-            float error = k < -32 || k > 31
-                              ? INFINITY
-                              : codebook_error(&levels, &s->job[j].searched, d * (float)k);
+            if (k < SCALE_LO || k > SCALE_HI)
+                continue;
+            float error = codebook_error(s->book, &s->job[j].searched, d * (float)k);
             if (error < least) {
                 least = error;
-                c->scale[j] = k;
+                best = k;
             }
         }
-    }
-}
-
-/* d fitted by least squares to the integers as they are. */
-static float refit(const struct super *s, const struct super_scales *c)
-{
-    double xl = 0, ll = 0, d = (double)fp16_to_float(c->d);
-    for (size_t j = 0; j < N_SUB; j++) {
-        double k = c->scale[j], share = (double)s->job[j].searched_share;
-        struct codebook_sums sums = codebook_sums(&levels, &s->job[j].searched, (float)(d * k));
-        xl += share * k * (double)sums.xl;
-        ll += share * k * k * (double)sums.ll;
-    }
-    return ll > 0 ? (float)(xl / ll) : (float)d;
-}
-
-static void keep_better(const struct super *s, float d, double limit, struct super_scales *best)
-{
-    struct super_scales c = {.d = search_half(d)};
-    for (int round = 0; round < 3; round++) {
-        choose_scales(s, &c);
-        measure(s, &c);
-        if (c.searched < best->searched && c.bound <= limit)
-            *best = c;
-        c.d = search_half(refit(s, &c));
-    }
-}
-
-static float widest(const float wish[N_SUB])
-{
-    float extreme = 0;
-    for (size_t j = 0; j < N_SUB; j++) {
-        if (fabsf(wish[j]) > fabsf(extreme))
-            extreme = wish[j];
-    }
-    return extreme;
-}
-
-static struct super_scales round_to_nearest(const struct super *s)
-{
-    struct super_scales c;
-    float wish[N_SUB];
-    for (size_t j = 0; j < N_SUB; j++)
-        wish[j] = codebook_nearest_scale(&levels, &s->job[j].bound);
-    c.d = search_half(widest(wish) / -32);
-    float d = fp16_to_float(c.d);
-    for (size_t j = 0; j < N_SUB; j++)
-        c.scale[j] = nearest_scale(d != 0 ? wish[j] / d : 0);
-    measure(s, &c);
-    return c;
-}
-
-static struct super_scales search_super(struct super *s)
-{
-    static const float stretch[] = {1, 0.98f, 1.02f, 0.96f, 1.04f, 0.93f, 1.07f, 0.9f, 0.85f, 1.15f};
-    struct super_scales best = round_to_nearest(s);
-    const double limit = best.bound;
-    for (size_t j = 0; j < N_SUB; j++)
-        s->wish[j] = codebook_search(&levels, &s->job[j].searched);
-    float extreme = widest(s->wish);
-    for (size_t k = 0; k < sizeof stretch / sizeof stretch[0]; k++) {
-        keep_better(s, extreme / (-32 * stretch[k]), limit, &best);
-        keep_better(s, extreme / (31 * stretch[k]), limit, &best);
     }
     return best;
 }
 
-static void store_super(const struct super *s, const struct super_scales *c,
-                        struct block_iq4_xs *b)
+/* Makes a candidate of d, and takes it if it is within the limit and better. */
+static void try_d(struct super *s, uint16_t d, struct super_scales *c)
+{
+    c->d = d;
+    for (size_t j = 0; j < N_SUB; j++)
+        c->scale[j] = best_scale(s, j, fp16_to_float(d));
+    measure(s, c);
+    if (c->searched < s->best.searched && c->bound <= s->limit)
+        s->best = *c;
+}
+
+/* d fitted by least squares to the integers as they are. */
+static uint16_t refit(const struct super *s, const struct super_scales *c)
+{
+    double rl = 0, ll = 0, d = (double)fp16_to_float(c->d);
+    for (size_t j = 0; j < N_SUB; j++) {
+        double k = c->scale[j], share = (double)s->job[j].searched_share;
+        struct codebook_sums sums = codebook_sums(s->book, &s->job[j].searched, (float)(d * k));
+        rl += share * k * (double)sums.rl;
+        ll += share * k * k * (double)sums.ll;
+    }
+    return ll > 0 ? search_half((float)(d + rl / ll)) : c->d;
+}
+
+/* Sets the limit. */
+static void round_to_nearest(struct super *s)
+{
+    float wish[N_SUB];
+    for (size_t j = 0; j < N_SUB; j++)
+        wish[j] = codebook_nearest_scale(s->book, &s->job[j].bound);
+    s->best.d = search_half(search_extreme(wish, N_SUB) / SCALE_LO);
+    for (size_t j = 0; j < N_SUB; j++)
+        s->best.scale[j] = nearest_scale(wish[j], fp16_to_float(s->best.d));
+    measure(s, &s->best);
+    s->limit = s->best.bound;
+}
+
+/* The wishes of all sub-blocks; of the better ones the largest in magnitude. */
+static float make_wishes(struct super *s)
+{
+    float better[N_SUB];
+    for (size_t j = 0; j < N_SUB; j++) {
+        const struct search_block *block = &s->job[j].searched;
+        struct search_line low = codebook_search_end(s->book, block, 0);
+        struct search_line high = codebook_search_end(s->book, block, s->book->n - 1);
+        s->wish[0][j] = low.scale;
+        s->wish[1][j] = high.scale;
+        better[j] = high.error < low.error ? high.scale : low.scale;
+    }
+    return search_extreme(better, N_SUB);
+}
+
+static void search_super(struct super *s)
+{
+    /* Which parts of -32 or 31 the largest wish is given. */
+    static const float stretch[] = {1,     0.98f, 1.02f, 0.96f, 1.04f,
+                                    0.93f, 1.07f, 0.9f,  0.85f, 1.15f};
+    const int rounds = 3;
+    struct super_scales start, best = {.searched = INFINITY};
+    round_to_nearest(s);
+    float widest = make_wishes(s);
+    for (size_t k = 0; k < 2 * sizeof stretch / sizeof stretch[0]; k++) {
+        float end = k % 2 ? SCALE_HI : SCALE_LO;
+        try_d(s, search_half(widest / (end * stretch[k / 2])), &start);
+        if (start.searched < best.searched)
+            best = start;
+    }
+    for (int i = 0; i < rounds; i++)
+        try_d(s, refit(s, &best), &best);
+}
+
+static void store_super(const struct super *s, struct block_iq4_xs *b)
 {
     memset(b, 0, sizeof *b);
-    b->d = c->d;
+    b->d = s->best.d;
     for (size_t j = 0; j < N_SUB; j++) {
-        unsigned stored = (unsigned)(c->scale[j] + 32);
+        unsigned stored = (unsigned)(s->best.scale[j] - SCALE_LO);
         b->scales_l[j / 2] |= (uint8_t)((stored & 0xf) << 4 * (j % 2));
         b->scales_h |= (uint16_t)((stored >> 4) << 2 * j);
-        encode_sub(&s->job[j], fp16_to_float(c->d) * (float)c->scale[j], b->qs + 16 * j);
+        encode_sub(s->book, s->job[j].x, fp16_to_float(b->d) * (float)s->best.scale[j],
+                   b->qs + 16 * j);
     }
 }
 
@@ -231,11 +254,13 @@ QUANT_ENCODER(iq4_xs)
 {
     struct block_iq4_xs *b = blocks;
     struct search_row row = search_row_of(x, n, importance);
-    struct super s;
+    struct codebook book;
+    struct super s = {.book = &book};
+    codebook_init(&book, levels, sizeof levels);
     for (size_t i = 0; i + QK_K <= n; i += QK_K, b++) {
         for (size_t j = 0; j < N_SUB; j++)
             search_start(&s.job[j], &row, x, i + j * SUB, SUB, 0, 0);
-        struct super_scales best = search_super(&s);
-        store_super(&s, &best, b);
+        search_super(&s);
+        store_super(&s, b);
     }
 }

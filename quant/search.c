@@ -58,11 +58,6 @@ static inline lanes nearest_level(lanes v, const struct search_block *block)
     return select(v < hi, v, hi);
 }
 
-static float inverse_of(float scale)
-{
-    return scale != 0 ? 1 / scale : 0;
-}
-
 /* Candidate lines, one a lane. */
 struct line_lanes {
     lanes scale, offset, inverse;
@@ -72,7 +67,7 @@ static struct line_lanes load_lines(const float *scale, const float *offset)
 {
     float inverse[SEARCH_LANES];
     for (size_t k = 0; k < SEARCH_LANES; k++)
-        inverse[k] = inverse_of(scale[k]);
+        inverse[k] = search_inverse(scale[k]);
     return (struct line_lanes){lanes_load(scale), lanes_load(offset), lanes_load(inverse)};
 }
 
@@ -80,7 +75,7 @@ static struct line_lanes load_lines(const float *scale, const float *offset)
 
 float search_error(const struct search_block *block, float scale, float offset)
 {
-    float inverse = inverse_of(scale), error = 0;
+    float inverse = search_inverse(scale), error = 0;
     for (size_t i = 0; i < block->n; i++) {
         float q = search_level((block->x[i] - offset) * inverse, block->lo, block->hi);
         float r = block->x[i] - (scale * q + offset);
@@ -128,15 +123,6 @@ static void refine_scales(const struct search_block *block, const float *scale,
     }
 }
 
-static float extreme_of(const struct search_block *block)
-{
-    float extreme = 0;
-    for (size_t i = 0; i < block->n; i++)
-        if (fabsf(block->x[i]) > fabsf(extreme))
-            extreme = block->x[i];
-    return extreme;
-}
-
 /*
  * Of lines that are as good the one of smallest scale is better: a block ruled by one
  * outlier has many, and a large scale would coarsen that of the whole super-block.
@@ -163,7 +149,7 @@ struct search_line search_scale(const struct search_block *block)
 {
     /* Where the extreme element lands, in levels beyond the end of the range. */
     static const float beyond[] = {0, 0.3f, 0.6f, 0.9f, 1.2f, -0.3f, -0.6f, -0.9f};
-    const float extreme = extreme_of(block);
+    const float extreme = search_extreme(block->x, block->n);
     struct search_line best = {0, 0, 0};
     if (extreme == 0)
         return best;

@@ -15,6 +15,8 @@
 
 #include "quant/fp.h"
 
+#include <float.h>
+#include <math.h>
 #include <stddef.h>
 
 /* Larger than what any block format with a half-precision scale can express, and small
@@ -38,6 +40,26 @@ static inline float search_level(float v, float lo, float hi)
     if (!(v < hi))
         return hi;
     return (v + magic) - magic;
+}
+
+/* 1 / scale, 0 for 0. A subnormal scale, whose inverse may be infinite, gets the largest
+ * finite one, so that the level of 0 is 0 and not NaN. */
+static inline float search_inverse(float scale)
+{
+    float inverse = scale != 0 ? 1 / scale : 0;
+    inverse = inverse < FLT_MAX ? inverse : FLT_MAX;
+    return inverse > -FLT_MAX ? inverse : -FLT_MAX;
+}
+
+/* The element of largest magnitude, with its sign; the first of several. */
+static inline float search_extreme(const float *x, size_t n)
+{
+    float extreme = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (fabsf(x[i]) > fabsf(extreme))
+            extreme = x[i];
+    }
+    return extreme;
 }
 
 /* A scale that can be stored: half precision of v, the largest finite one at most. */

@@ -59,7 +59,7 @@ struct search_halves search_best_line(const struct search_job *job, float scale,
 static inline int search_level_of(const struct search_job *job, size_t i, float scale,
                                   float offset)
 {
-    float inverse = scale != 0 ? 1 / scale : 0;
+    float inverse = search_inverse(scale);
     return (int)search_level((job->x[i] - offset) * inverse, job->searched.lo,
                              job->searched.hi);
 }

@@ -13,11 +13,8 @@ static uint16_t fit(const struct search_row *row, const float *x, size_t first,
                     uint8_t trit[QK_K])
 {
     struct search_job job;
-    float max = 0;
     search_start(&job, row, x, first, QK_K, -1, 1);
-    for (size_t i = 0; i < QK_K; i++)
-        max = fabsf(job.x[i]) > max ? fabsf(job.x[i]) : max;
-    uint16_t d = search_best_scale(&job, max);
+    uint16_t d = search_best_scale(&job, fabsf(search_extreme(job.x, QK_K)));
     for (size_t i = 0; i < QK_K; i++)
         trit[i] = (uint8_t)(search_level_of(&job, i, fp16_to_float(d), 0) + 1);
     return d;
