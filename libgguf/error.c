@@ -92,7 +92,7 @@ enum gguf_status gguf_fail_memory(struct gguf_error *err)
 
 struct gguf_text gguf_text(struct gguf_str s)
 {
-    struct gguf_text t;
+    struct gguf_text t = {""};
     gguf_str_escape(t.text, sizeof t.text, s);
     return t;
 }

@@ -64,9 +64,10 @@ static bool read_integer(struct gguf_value value, struct integer *out)
     case GGUF_VALUE_I32:
     case GGUF_VALUE_I64: {
         uint64_t bits = bytes_load(value.data, width, value.big_endian);
-        bool negative = bits >> (8 * width - 1) & 1;
-        if (negative && width < 8)
-            bits |= UINT64_MAX << 8 * width;
+        uint64_t sign = UINT64_C(1) << (8 * (width ? width : 1) - 1);
+        bool negative = bits & sign;
+        if (negative) /* extended to 64 bits */
+            bits |= ~(sign - 1);
         *out = (struct integer){negative, bits};
         return true;
     }

@@ -210,7 +210,7 @@ enum gguf_status gguf_tensor_read(const struct gguf *model, const struct gguf_te
         return gguf_fail(err, GGUF_ERR_ARGUMENT, GGUF_NO_OFFSET,
                          "%s: tensor %s: bytes %llu to %llu are not readable",
                          part->source.name, gguf_text(tensor->name).text,
-                         (unsigned long long)offset, (unsigned long long)(offset + size));
+                         (unsigned long long)offset, (unsigned long long)offset + size);
     uint64_t block = gguf_type_find(tensor->type)->block_bytes;
     if (swapped && (offset % block != 0 || size % block != 0))
         return gguf_fail(err, GGUF_ERR_ARGUMENT, GGUF_NO_OFFSET,

@@ -53,7 +53,7 @@ static enum gguf_status check_source(const struct gguf_tensor *t, uint32_t targe
     if (!is_float(t->type) && !requantize)
         return gguf_fail(err, GGUF_ERR_ARGUMENT, GGUF_NO_OFFSET,
                          "tensor %s is quantized already (%s): making %s of it loses more than "
-                         "making it of the original; allow requantizing to do it all the same",
+                         "making it of the original; --allow-requantize does it all the same",
                          gguf_text(t->name).text, type_name(t->type), type_name(target));
     return GGUF_OK;
 }

@@ -30,6 +30,7 @@ test)
   ;;
 lint)
   need_program clang-tidy clang-tidy
+  need_program clang-format clang-format
   need_program cppcheck cppcheck
   need_program ctags universal-ctags
   ;;

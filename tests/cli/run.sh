@@ -1,12 +1,18 @@
 #!/bin/sh
 # The command line, exactly: tests/cli/PROGRAM/CASE.sh with CASE.stdout, CASE.stderr (none:
 # empty) and CASE.exit (none: 0). A case whose first line is "# needs shared" is skipped
-# where ../shared is absent. `tests/cli/run.sh --bless` writes the expectations anew.
+# where ../shared is absent. `tests/cli/run.sh --bless [PROGRAM/CASE]` writes the
+# expectations anew.
 cd "$(dirname "$0")/../.." || exit 2
 : "${BUILD:=build}"
 case $BUILD in /*) ;; *) BUILD=$PWD/$BUILD ;; esac
 PATH=$BUILD:$PATH SHARED=../shared LC_ALL=C
 export PATH SHARED LC_ALL
+for p in gguf-info gguf-quant; do
+  command -v $p >/dev/null || { echo "not ok cli: $p is not built" && exit 1; }
+done
+only=""
+[ "$1" != --bless ] || only=$2
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 bad=0
@@ -21,7 +27,7 @@ bless() { # bless CASE EXIT
   if [ "$2" -ne 0 ]; then echo "$2" >"$1.exit"; else rm -f "$1.exit"; fi
 }
 
-for sh in tests/cli/*/*.sh; do
+for sh in tests/cli/${only:-*/*}.sh; do
   case=${sh%.sh}
   name=${case#tests/cli/}
   if [ ! -d "$SHARED" ] && head -n 1 "$sh" | grep -q '# needs shared'; then

@@ -68,7 +68,7 @@ static void three_digits(char *out, size_t size, double value, const char *unit)
 struct term_text term_bytes(uint64_t bytes)
 {
     static const char *const units[] = {" B", " KiB", " MiB", " GiB", " TiB", " PiB", " EiB"};
-    struct term_text t;
+    struct term_text t = {""};
     double value = (double)bytes;
     size_t u = 0;
     while (value >= 1023.5 && u + 1 < sizeof units / sizeof units[0]) {
@@ -84,7 +84,7 @@ struct term_text term_bytes(uint64_t bytes)
 
 struct term_text term_bytes_exact(uint64_t bytes)
 {
-    struct term_text t;
+    struct term_text t = {""};
     if (bytes < 1024)
         return term_bytes(bytes);
     snprintf(t.text, sizeof t.text, "%.24s (%.28s bytes)", term_bytes(bytes).text,
@@ -95,7 +95,7 @@ struct term_text term_bytes_exact(uint64_t bytes)
 struct term_text term_count(uint64_t count)
 {
     static const char *const units[] = {"", "K", "M", "B", "T", "Q", "E"};
-    struct term_text t;
+    struct term_text t = {""};
     double value = (double)count;
     size_t u = 0;
     while (value >= 999.5 && u + 1 < sizeof units / sizeof units[0]) {
@@ -234,8 +234,10 @@ static void print_row(const struct table *t, FILE *stream, size_t first, const s
 
 void table_print(const struct table *table, FILE *stream, int indent, bool heading)
 {
+    if (table->n_columns == 0)
+        return;
     size_t *widths = cli_alloc(table->n_columns, sizeof *widths);
-    size_t all = table->n_columns ? 2 * (table->n_columns - 1) : 0;
+    size_t all = 2 * (table->n_columns - 1);
     for (size_t i = 0; i < table->n_cells; i++) {
         size_t n = code_points(table->cells[i]);
         if (n > widths[i % table->n_columns])

@@ -97,25 +97,14 @@ static void assign_importance(struct job *job, struct quant_item *item)
     item->importance = quant_imatrix_find(job->imatrix, t->name);
 }
 
-/* Formats, and one mix, with so few bits that without importance they are of no use. */
-static void check_importance(const struct job *job, const struct quant_item *item)
+/* The mix with the fewest bits is of little use without importance, and llama-quantize
+ * refuses to make it so. */
+static void warn_without_importance(const struct job *job)
 {
     enum { FILE_TYPE_Q2_K_S = 21 };
-    const struct gguf_tensor *t = job_tensor(job, item);
-    const struct quant_format *format = quant_format_find(item->choice.type);
-    bool needed = format && format->needs_importance;
-    if (job->request->recipe.mix->file_type == FILE_TYPE_Q2_K_S &&
-        item->choice.type == GGUF_Q2_K)
-        needed = !gguf_str_equal(t->name, "token_embd.weight") &&
-                 !gguf_str_equal(t->name, "output.weight");
-    if (!needed || item->importance || item->choice.type == t->type)
-        return;
-    char name[160];
-    gguf_str_escape(name, sizeof name, t->name);
-    cli_die(
-        "tensor %s has no importance, which %s needs: give a matrix with --imatrix, or choose "
-        "another type",
-        name, job->request->recipe.mix->name);
+    if (job->request->recipe.mix->file_type == FILE_TYPE_Q2_K_S && !job->imatrix)
+        cli_warning(
+            "Q2_K_S without an importance matrix (--imatrix) loses much; Q2_K loses less");
 }
 
 /* ---- Plan ----------------------------------------------------------------------------------
@@ -244,13 +233,14 @@ void job_plan(struct job *job, const struct request *request)
         open_imatrix(job);
     choose_types(job);
     declare_output(job);
+    struct quant_settings settings = {.requantize = request->requantize || request->dry_run};
+    must(quant_check(job->model, job->items, job->n_items, &settings, &err), &err);
     if (request->dry_run)
         return;
     refuse_input_as_output(job, request->output);
     for (size_t i = 0; i < gguf_writer_file_count(job->writer); i++)
         refuse_input_as_output(job, gguf_writer_file_path(job->writer, i));
-    for (size_t i = 0; i < job->n_items; i++)
-        check_importance(job, &job->items[i]);
+    warn_without_importance(job);
 }
 
 /* ---- Run
@@ -340,9 +330,6 @@ int job_run(struct job *job)
     }
     if (status == GGUF_ERR_EXISTS)
         cli_error("%s; --force replaces it", err.message);
-    else if (status == GGUF_ERR_ARGUMENT && !job->request->requantize &&
-             strstr(err.message, "quantized already"))
-        cli_error("%s (--allow-requantize)", err.message);
     else if (status)
         cli_error("%s", err.message);
     return status ? CLI_TROUBLE : CLI_OK;
