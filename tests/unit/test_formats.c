@@ -55,8 +55,7 @@ static const char *file_name(const char *name, char out[32])
     return out;
 }
 
-/* ---- Decoders ------------------------------------------------------------------------------
- */
+/* ---- Decoders ------------------------------------------------------------------------- */
 
 static void assert_same_bits(const float *a, const float *b, size_t n, const char *what)
 {
@@ -120,8 +119,7 @@ static void every_block_type_has_a_decoder(void **state)
     }
 }
 
-/* ---- Encoders against the peer --------------------------------------------------------------
- */
+/* ---- Encoders against the peer -------------------------------------------------------- */
 
 static double row_error(const float *x, const float *y, const float *w)
 {
@@ -191,8 +189,7 @@ static void encoding_is_not_worse_than_the_peer(void **state)
     free(importance);
 }
 
-/* ---- Rows of every kind
- * ------------------------------------------------------------------------ */
+/* ---- Rows of every kind --------------------------------------------------------------- */
 
 static double next_uniform(uint64_t *seed)
 {
@@ -206,69 +203,71 @@ static double next_gaussian(uint64_t *seed)
     return radius * cos(6.283185307179586 * next_uniform(seed));
 }
 
-enum { ROW_KINDS = 14 };
+enum row_kind {
+    ROW_GAUSSIAN,
+    ROW_HEAVY_TAILS,
+    ROW_OUTLIERS,
+    ROW_POSITIVE,
+    ROW_CONSTANT,
+    ROW_ZERO,
+    ROW_TINY, /* scales are subnormal halves, or none */
+    ROW_SMALL,
+    ROW_LARGE,
+    ROW_RAMP,
+    ROW_PEAKS, /* one large element in 32 */
+    ROW_TOO_LARGE,
+    ROW_LONE,
+    ROW_VANISHING,
+    ROW_TWO_VALUES,
+    ROW_TERNARY,
+    ROW_KINDS
+};
 
-static void make_row(int kind, uint64_t seed, float *x)
+/* Element i of a row, from a number of the normal distribution. */
+static double element(enum row_kind kind, size_t i, double g)
+{
+    const double of_kind[ROW_KINDS] = {
+        [ROW_GAUSSIAN] = 0.02 * g,
+        [ROW_HEAVY_TAILS] = 0.01 * g * fabs(g),
+        [ROW_OUTLIERS] = i % 97 == 5 ? 3 * g : 0.02 * g,
+        [ROW_POSITIVE] = 0.01 + fabs(g),
+        [ROW_CONSTANT] = 0.37,
+        [ROW_ZERO] = 0,
+        [ROW_TINY] = 1e-7 * g,
+        [ROW_SMALL] = 1e-5 * g,
+        [ROW_LARGE] = 300 * g,
+        [ROW_RAMP] = (double)i / COLUMNS,
+        [ROW_PEAKS] = i % 32 == 7 ? 1 : 0.001 * g,
+        [ROW_TOO_LARGE] = 1e5 * g,
+        [ROW_LONE] = i == 3 ? -2 : 0,
+        [ROW_VANISHING] = 1e-30 * g,
+        [ROW_TWO_VALUES] = i % 2 ? 0.5 : -0.5,
+        [ROW_TERNARY] = g > 0.5    ? 0.043
+                        : g < -0.5 ? -0.043
+                                   : 0,
+    };
+    return of_kind[kind];
+}
+
+static void make_row(enum row_kind kind, uint64_t seed, float *x)
+{
+    for (size_t i = 0; i < COLUMNS; i++)
+        x[i] = (float)element(kind, i, next_gaussian(&seed));
+}
+
+enum importance_kind { NO_IMPORTANCE, LOG_NORMAL, ALL_ZERO, HALF_ZERO, IMPORTANCE_KINDS };
+
+static void make_importance(enum importance_kind kind, uint64_t seed, float *w)
 {
     for (size_t i = 0; i < COLUMNS; i++) {
-        double g = next_gaussian(&seed), v = 0.02 * g;
-        switch (kind) {
-        case 1:
-            v = g * fabs(g) * 0.01;
-            break; /* heavy tails */
-        case 2:
-            v = i % 97 == 5 ? 3 * g : 0.02 * g;
-            break; /* outliers */
-        case 3:
-            v = 0.01 + fabs(g);
-            break; /* all positive */
-        case 4:
-            v = 0.37;
-            break; /* constant */
-        case 5:
-            v = 0;
-            break;
-        case 6:
-            v = 1e-7 * g;
-            break; /* scales are subnormal */
-        case 7:
-            v = 300 * g;
-            break;
-        case 8:
-            v = (double)i / COLUMNS;
-            break; /* ramp */
-        case 9:
-            v = i % 32 == 7 ? 1 : 0.001 * g;
-            break; /* one large a block */
-        case 10:
-            v = 1e5 * g;
-            break;
-        case 11:
-            v = i == 3 ? -2 : 0;
-            break; /* one element */
-        case 12:
-            v = 1e-30 * g;
-            break;
-        case 13:
-            v = i % 2 ? 0.5 : -0.5;
-            break;
-        default:
-            break;
-        }
-        x[i] = (float)v;
+        double g = next_gaussian(&seed);
+        const double of_kind[IMPORTANCE_KINDS] = {
+            [LOG_NORMAL] = exp(2 * g), [HALF_ZERO] = i % 64 < 32 ? 0 : g * g};
+        w[i] = (float)of_kind[kind];
     }
 }
 
-static void make_importance(int kind, uint64_t seed, float *w)
-{
-    for (size_t i = 0; i < COLUMNS; i++) {
-        double u = next_gaussian(&seed);
-        w[i] = kind == 0 ? (float)exp(2 * u) : kind == 1 ? 0 : i % 64 < 32 ? 0 : (float)(u * u);
-    }
-}
-
-/* ---- Rounding to nearest, written as the formats are described
- * ----------------------------------- */
+/* ---- Rounding to nearest, written as the formats are described ------------------------ */
 
 static double to_half(double v)
 {
@@ -286,17 +285,23 @@ static double clamp(double v, double lo, double hi)
     return v < lo ? lo : v > hi ? hi : v;
 }
 
-/* A block of 32 with one scale; levels lo..hi; the extreme takes level lo. */
-static void rtn_scale(const float *x, double lo, double hi, float *y)
+static double extreme_of(const float *x, size_t n)
 {
     double extreme = 0;
-    for (int i = 0; i < 32; i++)
+    for (size_t i = 0; i < n; i++)
         extreme = fabs((double)x[i]) > fabs(extreme) ? (double)x[i] : extreme;
-    double exact = extreme / lo, d = to_half(exact);
-    for (int i = 0; i < 32; i++)
+    return extreme;
+}
+
+/* One scale and levels lo..hi: the extreme takes level lo. */
+static void rtn_scale(const float *x, size_t n, double lo, double hi, float *y)
+{
+    double exact = extreme_of(x, n) / lo, d = to_half(exact);
+    for (size_t i = 0; i < n; i++)
         y[i] = (float)(d * (exact != 0 ? clamp(nearbyint((double)x[i] / exact), lo, hi) : 0));
 }
 
+/* Scale and offset: the range is covered exactly. */
 static void rtn_line(const float *x, double hi, float *y)
 {
     double low = (double)x[0], high = low;
@@ -311,51 +316,116 @@ static void rtn_line(const float *x, double hi, float *y)
     }
 }
 
-static void rtn_codebook(const float *x, float *y)
+/* 32 elements, each as the nearest of d * level. */
+static void rtn_levels(const float *x, double d, const double *level, size_t n_levels, float *y)
 {
-    static const int level[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
-                                  1,    13,   25,  38,  53,  69,  89,  113};
-    double extreme = 0;
-    for (int i = 0; i < 32; i++)
-        extreme = fabs((double)x[i]) > fabs(extreme) ? (double)x[i] : extreme;
-    double d = to_half(extreme / -127);
-    for (int i = 0; i < 32; i++) {
+    for (size_t i = 0; i < 32; i++) {
         double best = INFINITY;
-        for (int k = 0; k < 16; k++) {
-            if (fabs((double)x[i] - d * level[k]) < best) {
-                best = fabs((double)x[i] - d * level[k]);
+        for (size_t k = 0; k < n_levels; k++) {
+            double distance = fabs((double)x[i] - d * level[k]);
+            if (distance < best) {
+                best = distance;
                 y[i] = (float)(d * level[k]);
             }
         }
     }
 }
 
+static const double iq4[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
+                               1,    13,   25,  38,  53,  69,  89,  113};
+
+static void rtn_iq4_nl(const float *x, float *y)
+{
+    rtn_levels(x, to_half(extreme_of(x, 32) / -127), iq4, 16, y);
+}
+
+/* The widest of eight scales takes -32. */
+static void rtn_iq4_xs(const float *x, float *y)
+{
+    float scale[8];
+    for (size_t j = 0; j < 8; j++)
+        scale[j] = (float)(extreme_of(x + 32 * j, 32) / -127);
+    double d = to_half(extreme_of(scale, 8) / -32);
+    for (size_t j = 0; j < 8; j++) {
+        double k = d != 0 ? clamp(nearbyint((double)scale[j] / d), -32, 31) : 0;
+        rtn_levels(x + 32 * j, d * k, iq4, 16, y + 32 * j);
+    }
+}
+
+static void rtn_mxfp4(const float *x, float *y)
+{
+    static const double fp4[15] = {0, 0.5, 1, 1.5, 2, 3, 4, 6, -0.5, -1, -1.5, -2, -3, -4, -6};
+    double max = fabs(extreme_of(x, 32));
+    double d = max > 0 ? exp2(clamp(floor(log2(max)) - 2, -127, 127)) : 0;
+    rtn_levels(x, d, fp4, 15, y);
+}
+
+/* One block; the number of its elements, 0 for types that have no such rule here. */
+static size_t rtn_block(uint32_t type, const float *x, float *y)
+{
+    switch (type) {
+    case GGUF_Q4_0:
+        rtn_scale(x, 32, -8, 7, y);
+        return 32;
+    case GGUF_Q5_0:
+        rtn_scale(x, 32, -16, 15, y);
+        return 32;
+    case GGUF_Q8_0:
+        rtn_scale(x, 32, -127, 127, y);
+        return 32;
+    case GGUF_Q4_1:
+        rtn_line(x, 15, y);
+        return 32;
+    case GGUF_Q5_1:
+        rtn_line(x, 31, y);
+        return 32;
+    case GGUF_IQ4_NL:
+        rtn_iq4_nl(x, y);
+        return 32;
+    case GGUF_IQ4_XS:
+        rtn_iq4_xs(x, y);
+        return 256;
+    case GGUF_TQ1_0:
+    case GGUF_TQ2_0:
+        rtn_scale(x, 256, -1, 1, y);
+        return 256;
+    case GGUF_MXFP4:
+        rtn_mxfp4(x, y);
+        return 32;
+    default:
+        return 0;
+    }
+}
+
 static bool round_to_nearest(uint32_t type, const float *x, float *y)
 {
-    for (size_t i = 0; i < COLUMNS; i += 32) {
-        switch (type) {
-        case GGUF_Q4_0:
-            rtn_scale(x + i, -8, 7, y + i);
-            break;
-        case GGUF_Q5_0:
-            rtn_scale(x + i, -16, 15, y + i);
-            break;
-        case GGUF_Q8_0:
-            rtn_scale(x + i, -127, 127, y + i);
-            break;
-        case GGUF_Q4_1:
-            rtn_line(x + i, 15, y + i);
-            break;
-        case GGUF_Q5_1:
-            rtn_line(x + i, 31, y + i);
-            break;
-        case GGUF_IQ4_NL:
-            rtn_codebook(x + i, y + i);
-            break;
-        default:
+    size_t taken = 0;
+    for (size_t i = 0; i < COLUMNS; i += taken) {
+        taken = rtn_block(type, x + i, y + i);
+        if (taken == 0)
             return false;
-        }
     }
+    return true;
+}
+
+/* One row with weights or without. False where there is no rule to compare with. */
+static bool check_against_rounding(uint32_t type, enum row_kind kind,
+                                   enum importance_kind weights, uint64_t seed)
+{
+    float x[COLUMNS], w[COLUMNS], y[COLUMNS], rtn[COLUMNS];
+    unsigned char blocks[COLUMNS * 4];
+    make_row(kind, seed * 77 + 1, x);
+    if (!round_to_nearest(type, x, rtn))
+        return false;
+    make_importance(weights, seed, w);
+    const float *importance = weights == NO_IMPORTANCE ? NULL : w;
+    const struct quant_format *format = quant_format_find(type);
+    format->encode(x, blocks, COLUMNS, importance);
+    format->decode(blocks, y, COLUMNS);
+    double ours = row_error(x, y, importance), theirs = row_error(x, rtn, importance);
+    if (!(ours <= theirs * (1 + 1e-6) + 1e-60))
+        fail_msg("%s, row kind %d, weights %d: %.9g, rounding %.9g", gguf_type_find(type)->name,
+                 (int)kind, (int)weights, ours, theirs);
     return true;
 }
 
@@ -363,28 +433,15 @@ static bool round_to_nearest(uint32_t type, const float *x, float *y)
 static void encoding_is_never_worse_than_rounding(void **state)
 {
     (void)state;
-    float x[COLUMNS], w[COLUMNS], y[COLUMNS], rtn[COLUMNS];
-    unsigned char blocks[COLUMNS * 4];
+    const int seeds = 8;
+    int checked = 0;
     for (size_t t = 0; gguf_type_at(t); t++) {
-        const struct gguf_type_info *info = gguf_type_at(t);
-        for (int kind = 0; kind < ROW_KINDS * 8; kind++) {
-            for (int weighted = -1; weighted < 3; weighted++) {
-                make_row(kind % ROW_KINDS, (uint64_t)kind * 77 + 1, x);
-                if (!round_to_nearest(info->id, x, rtn))
-                    continue;
-                if (weighted >= 0)
-                    make_importance(weighted, (uint64_t)kind, w);
-                const struct quant_format *format = quant_format_find(info->id);
-                format->encode(x, blocks, COLUMNS, weighted >= 0 ? w : NULL);
-                format->decode(blocks, y, COLUMNS);
-                double ours = row_error(x, y, weighted >= 0 ? w : NULL);
-                double theirs = row_error(x, rtn, weighted >= 0 ? w : NULL);
-                if (!(ours <= theirs * (1 + 1e-6) + 1e-60))
-                    fail_msg("%s, kind %d, weights %d: %.9g, rounding %.9g", info->name,
-                             kind % ROW_KINDS, weighted, ours, theirs);
-            }
-        }
+        for (int i = 0; i < seeds * ROW_KINDS * IMPORTANCE_KINDS; i++)
+            checked += check_against_rounding(
+                gguf_type_at(t)->id, (enum row_kind)(i % ROW_KINDS),
+                (enum importance_kind)(i / ROW_KINDS % IMPORTANCE_KINDS), (uint64_t)i);
     }
+    assert_int_equal(checked, 10 * seeds * ROW_KINDS * IMPORTANCE_KINDS);
 }
 
 /* Finite in, finite out; and all-zero importance behaves like none. */
@@ -414,8 +471,7 @@ static void extremes_stay_finite(void **state)
     }
 }
 
-/* ---- Scales that are no numbers
- * ----------------------------------------------------------------------- */
+/* ---- Scales that are no numbers ------------------------------------------------------- */
 
 static void invalid_scales_are_found(void **state)
 {
