@@ -113,15 +113,20 @@ static enum gguf_status sync_folders(const struct gguf_writer *w, struct gguf_er
 /* ---- All or nothing ------------------------------------------------------------------------
  */
 
+static bool same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
 /* The old file gets its name back. If it had not lost it yet, rename does nothing: both are
- * names of one file. */
-static void take_back_shard(struct writer_shard *s)
+ * names of one file. If it cannot have it back, it keeps the hidden one. */
+static void take_back(struct writer_shard *s)
 {
     unlink(s->temp);
-    if (atomic_exchange(&s->saved, false)) {
-        rename(s->backup, s->path);
+    if (atomic_exchange(&s->saved, false) &&
+        (rename(s->backup, s->path) == 0 || same_file(s->backup, s->path)))
         unlink(s->backup);
-    }
     if (atomic_exchange(&s->made, false))
         unlink(s->path);
 }
@@ -133,7 +138,7 @@ void gguf_writer_settle(struct gguf_writer *w)
     for (size_t i = 0; i < n; i++) {
         struct writer_shard *s = &w->shards[i];
         if (!committed)
-            take_back_shard(s);
+            take_back(s);
         else if (atomic_exchange(&s->saved, false))
             unlink(s->backup);
     }

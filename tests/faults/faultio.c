@@ -1,252 +1,163 @@
 /*
- * An LD_PRELOAD library that makes one system call fail, or stops the program there.
+ * A library to preload (Linux, glibc): lets one kind of call fail.
  *
- *   FAULT_CALL   pwrite, fsync, posix_fallocate, rename, link, close, malloc, calloc or
- *                realloc; calls of it are counted from 1 once the program has been loaded
- *   FAULT_AT     the call that fails; 0 for none
- *   FAULT_ERRNO  the number of the error, as errno counts
- *   FAULT_SLEEP  instead of failing, sleep so many seconds at that call
- *   FAULT_LOG    a file that gets the line "fired" when it happens, and "calls N" at exit
+ *   FAULT_CALL   write, pwrite, fsync, fallocate, rename, link, close or malloc (calloc and
+ *                realloc count with it)
+ *   FAULT_AT     the number of the call that fails, from 1
+ *   FAULT_ERRNO  ENOSPC, EIO, EDQUOT or ENOMEM
+ *   FAULT_ON     if set, every later call fails as well
+ *   FAULT_MARK   a file that is created when the fault strikes, so that a caller can tell a
+ *                run that survived it from a run that had no such call
  */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/types.h>
-#include <time.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-static struct {
-    const char *call, *log;
-    long at, sleep;
-    int error;
-    bool ready; /* the libraries' own start is not counted */
-    atomic_long calls;
-} fault;
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+void *__libc_realloc(void *old, size_t size);
 
-/* The next function of that name. Converted through memory: ISO C has no cast from an
- * object pointer to a function pointer. */
-#define NEXT(type, name)                                                                       \
-    static type next;                                                                          \
-    if (!next) {                                                                               \
-        void *symbol = dlsym(RTLD_NEXT, name);                                                 \
-        memcpy(&next, &symbol, sizeof next);                                                   \
-    }
+static const struct {
+    const char *name;
+    int code;
+} codes[] = {{"ENOSPC", ENOSPC}, {"EIO", EIO}, {"EDQUOT", EDQUOT}, {"ENOMEM", ENOMEM}};
 
-typedef int (*close_fn)(int);
-
-/* Only open, write and the real close: nothing here may be a call that is counted. */
-static void note(const char *line)
+static int fault_code(void)
 {
-    NEXT(close_fn, "close")
-    int fd = fault.log ? open(fault.log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666) : -1;
-    if (fd < 0)
+    const char *name = getenv("FAULT_ERRNO");
+    for (size_t i = 0; name && i < sizeof codes / sizeof codes[0]; i++) {
+        if (strcmp(codes[i].name, name) == 0)
+            return codes[i].code;
+    }
+    return EIO;
+}
+
+/* By system calls, which nobody has replaced. */
+static void leave_mark(void)
+{
+    const char *mark = getenv("FAULT_MARK");
+    if (!mark)
         return;
-    ssize_t written = write(fd, line, strlen(line));
-    (void)written;
-    next(fd);
+    long fd = syscall(SYS_openat, AT_FDCWD, mark, O_WRONLY | O_CREAT, 0666);
+    if (fd >= 0)
+        syscall(SYS_close, fd);
 }
 
-static long number(const char *name)
+/* Counts a call; true, with errno set, if it is to fail. */
+static int strikes(const char *call)
 {
-    const char *text = getenv(name);
-    return text ? strtol(text, NULL, 10) : 0;
+    static atomic_long calls;
+    const char *wanted = getenv("FAULT_CALL"), *at = getenv("FAULT_AT");
+    if (!wanted || !at || strcmp(wanted, call) != 0)
+        return 0;
+    long n = atomic_fetch_add(&calls, 1) + 1, first = strtol(at, NULL, 10);
+    if (n != first && !(getenv("FAULT_ON") && n > first))
+        return 0;
+    leave_mark();
+    errno = fault_code();
+    return 1;
 }
 
-__attribute__((constructor)) static void start(void)
+/* Stores the function that this library hides; ISO C has no cast for it. */
+#define HIDDEN(function, name)                                                                 \
+    do {                                                                                       \
+        void *found = dlsym(RTLD_NEXT, name);                                                  \
+        memcpy(&(function), &found, sizeof found);                                             \
+    } while (0)
+
+ssize_t write(int fd, const void *data, size_t size)
 {
-    fault.call = getenv("FAULT_CALL");
-    fault.log = getenv("FAULT_LOG");
-    fault.at = number("FAULT_AT");
-    fault.sleep = number("FAULT_SLEEP");
-    fault.error = (int)number("FAULT_ERRNO");
-    fault.ready = fault.call != NULL;
+    ssize_t (*real)(int, const void *, size_t);
+    if (strikes("write"))
+        return -1;
+    HIDDEN(real, "write");
+    return real(fd, data, size);
 }
-
-__attribute__((destructor)) static void stop(void)
-{
-    char line[32];
-    bool counted = fault.ready;
-    fault.ready = false;
-    snprintf(line, sizeof line, "calls %ld\n", atomic_load(&fault.calls));
-    if (counted)
-        note(line);
-}
-
-/* Counts a call; true if this one fails. */
-static bool fails(const char *call)
-{
-    if (!fault.ready || strcmp(call, fault.call) != 0)
-        return false;
-    if (atomic_fetch_add(&fault.calls, 1) + 1 != fault.at)
-        return false;
-    note("fired\n");
-    if (fault.sleep) {
-        struct timespec wait = {.tv_sec = fault.sleep};
-        nanosleep(&wait, NULL); /* a signal ends it */
-        return false;
-    }
-    errno = fault.error;
-    return true;
-}
-
-/* ---- Files. Programs with 64-bit offsets call the names with 64 ---------------------- */
-
-typedef ssize_t (*pwrite_fn)(int, const void *, size_t, off_t);
-
-ssize_t pwrite(int fd, const void *data, size_t size, off_t offset)
-{
-    NEXT(pwrite_fn, "pwrite")
-    return fails("pwrite") ? -1 : next(fd, data, size, offset);
-}
-
-typedef ssize_t (*pwrite64_fn)(int, const void *, size_t, off64_t);
 
 ssize_t pwrite64(int fd, const void *data, size_t size, off64_t offset)
 {
-    NEXT(pwrite64_fn, "pwrite64")
-    return fails("pwrite") ? -1 : next(fd, data, size, offset);
+    ssize_t (*real)(int, const void *, size_t, off64_t);
+    if (strikes("pwrite"))
+        return -1;
+    HIDDEN(real, "pwrite64");
+    return real(fd, data, size, offset);
 }
 
-typedef int (*fallocate_fn)(int, off_t, off_t);
-
-int posix_fallocate(int fd, off_t offset, off_t size)
+ssize_t pwrite(int fd, const void *data, size_t size, off_t offset)
 {
-    NEXT(fallocate_fn, "posix_fallocate")
-    return fails("posix_fallocate") ? fault.error : next(fd, offset, size);
-}
-
-typedef int (*fallocate64_fn)(int, off64_t, off64_t);
-
-int posix_fallocate64(int fd, off64_t offset, off64_t size)
-{
-    NEXT(fallocate64_fn, "posix_fallocate64")
-    return fails("posix_fallocate") ? fault.error : next(fd, offset, size);
+    return pwrite64(fd, data, size, offset);
 }
 
 int fsync(int fd)
 {
-    NEXT(close_fn, "fsync")
-    return fails("fsync") ? -1 : next(fd);
+    int (*real)(int);
+    if (strikes("fsync"))
+        return -1;
+    HIDDEN(real, "fsync");
+    return real(fd);
 }
 
-/* As on Linux, the descriptor is closed even if the error of a late write is reported. */
-int close(int fd)
+int posix_fallocate64(int fd, off64_t offset, off64_t size)
 {
-    NEXT(close_fn, "close")
-    if (!fails("close"))
-        return next(fd);
-    int error = errno;
-    next(fd);
-    errno = error;
-    return -1;
+    int (*real)(int, off64_t, off64_t);
+    if (strikes("fallocate"))
+        return errno;
+    HIDDEN(real, "posix_fallocate64");
+    return real(fd, offset, size);
 }
 
-typedef int (*two_paths_fn)(const char *, const char *);
+int posix_fallocate(int fd, off_t offset, off_t size)
+{
+    return posix_fallocate64(fd, offset, size);
+}
 
 int rename(const char *from, const char *to)
 {
-    NEXT(two_paths_fn, "rename")
-    return fails("rename") ? -1 : next(from, to);
+    int (*real)(const char *, const char *);
+    if (strikes("rename"))
+        return -1;
+    HIDDEN(real, "rename");
+    return real(from, to);
 }
 
 int link(const char *from, const char *to)
 {
-    NEXT(two_paths_fn, "link")
-    return fails("link") ? -1 : next(from, to);
+    int (*real)(const char *, const char *);
+    if (strikes("link"))
+        return -1;
+    HIDDEN(real, "link");
+    return real(from, to);
 }
 
-/* ---- Memory. dlsym may allocate before it can be asked for malloc --------------------- */
-
-static struct {
-    _Alignas(max_align_t) unsigned char bytes[1 << 14];
-    size_t used;
-} early;
-
-static void *early_block(size_t size)
+/* As in the kernel: the descriptor is gone even where close reports an error. */
+int close(int fd)
 {
-    size_t rounded = (size + 15) / 16 * 16;
-    if (size > sizeof early.bytes || rounded > sizeof early.bytes - early.used)
-        return NULL;
-    void *block = early.bytes + early.used; /* zero: it is given out once */
-    early.used += rounded;
-    return block;
-}
-
-static bool is_early(const void *block)
-{
-    const unsigned char *p = block;
-    return p >= early.bytes && p < early.bytes + sizeof early.bytes;
-}
-
-typedef void *(*malloc_fn)(size_t);
-typedef void *(*calloc_fn)(size_t, size_t);
-typedef void *(*realloc_fn)(void *, size_t);
-typedef void (*free_fn)(void *);
-
-static struct {
-    malloc_fn malloc;
-    calloc_fn calloc;
-    realloc_fn realloc;
-    free_fn free;
-    bool busy, known;
-} heap;
-
-static void find(void *function, const char *name)
-{
-    void *symbol = dlsym(RTLD_NEXT, name);
-    memcpy(function, &symbol, sizeof symbol);
-}
-
-/* False while dlsym itself asks for memory. */
-static bool heap_known(void)
-{
-    if (!heap.known && !heap.busy) {
-        heap.busy = true;
-        find(&heap.malloc, "malloc");
-        find(&heap.calloc, "calloc");
-        find(&heap.realloc, "realloc");
-        find(&heap.free, "free");
-        heap.busy = false;
-        heap.known = true;
-    }
-    return heap.known;
+    int (*real)(int);
+    int fails = strikes("close"), code = errno;
+    HIDDEN(real, "close");
+    int rc = real(fd);
+    if (!fails)
+        return rc;
+    errno = code;
+    return -1;
 }
 
 void *malloc(size_t size)
 {
-    if (!heap_known())
-        return early_block(size);
-    return fails("malloc") ? NULL : heap.malloc(size);
+    return strikes("malloc") ? NULL : __libc_malloc(size);
 }
 
 void *calloc(size_t count, size_t size)
 {
-    if (!heap_known())
-        return size && count > sizeof early.bytes / size ? NULL : early_block(count * size);
-    return fails("calloc") ? NULL : heap.calloc(count, size);
+    return strikes("malloc") ? NULL : __libc_calloc(count, size);
 }
 
 void *realloc(void *old, size_t size)
 {
-    if (!is_early(old))
-        return !heap_known()      ? early_block(size)
-               : fails("realloc") ? NULL
-                                  : heap.realloc(old, size);
-    void *block = malloc(size);
-    size_t rest = (size_t)(early.bytes + sizeof early.bytes - (unsigned char *)old);
-    if (block)
-        memcpy(block, old, size < rest ? size : rest);
-    return block;
-}
-
-void free(void *block)
-{
-    if (block && !is_early(block) && heap_known())
-        heap.free(block);
+    return strikes("malloc") ? NULL : __libc_realloc(old, size);
 }

@@ -89,4 +89,6 @@ static inline bool scratch_holds(const char *path, const char *text)
     return same;
 }
 
+#define IN_SCRATCH(test) cmocka_unit_test_setup_teardown(test, scratch_setup, scratch_teardown)
+
 #endif

@@ -34,12 +34,13 @@ static inline void must(enum gguf_status status, const struct gguf_error *err)
         fail_msg("%s: %s", gguf_status_name(status), err->message);
 }
 
-/* Writes every byte of every tensor as a function of its position, and finishes. */
+/* What a byte of a tensor is. */
 static inline unsigned char pattern(size_t tensor, uint64_t at)
 {
     return (unsigned char)(tensor * 37 + at * 11 + 5);
 }
 
+/* Begins, writes every byte of every tensor, finishes and frees. */
 static inline void write_patterns(struct gguf_writer *w, size_t tensors, const uint64_t *bytes)
 {
     struct gguf_error err = {0};
