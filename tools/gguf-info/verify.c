@@ -117,18 +117,23 @@ static void print_finding(const struct finding *f)
     printf("%s\n", f->text);
 }
 
-static void print_verdict(const struct verify *v, const struct gguf *model)
+static void print_not_kept(const struct verify *v)
 {
     size_t all = v->problems + v->warnings;
     if (all > v->kept)
         printf("... and %zu more\n", all - v->kept);
-    if (v->problems) {
-        printf("not ok: %s", text_plural(v->problems, "problem").text);
-        if (v->warnings)
-            printf(", %s", text_plural(v->warnings, "warning").text);
-        putchar('\n');
-        return;
-    }
+}
+
+static void print_not_ok(const struct verify *v)
+{
+    printf("not ok: %s", text_plural(v->problems, "problem").text);
+    if (v->warnings)
+        printf(", %s", text_plural(v->warnings, "warning").text);
+    putchar('\n');
+}
+
+static void print_ok(const struct verify *v, const struct gguf *model)
+{
     printf("ok: %s, %s, %s of tensor data read", text_plural(gguf_kv_count(model), "key").text,
            text_plural(gguf_tensor_count(model), "tensor").text,
            term_bytes(v->data_bytes).text);
@@ -143,7 +148,11 @@ void verify_print(struct info *info)
     verify_all(&v, info);
     for (size_t i = 0; i < v.kept; i++)
         print_finding(&v.list[i]);
-    print_verdict(&v, info->model);
+    print_not_kept(&v);
+    if (v.problems)
+        print_not_ok(&v);
+    else
+        print_ok(&v, info->model);
     free(v.list);
 }
 
@@ -195,7 +204,7 @@ void verify_print_failure(const struct gguf_error *err)
     struct verify v = {0};
     add_error(&v, err);
     print_finding(&v.list[0]);
-    print_verdict(&v, NULL);
+    print_not_ok(&v);
     free(v.list);
 }
 
