@@ -452,6 +452,10 @@ enum gguf_status gguf_writer_total_bytes(struct gguf_writer *writer, uint64_t *b
 size_t gguf_writer_file_count(const struct gguf_writer *writer);
 const char *gguf_writer_file_path(const struct gguf_writer *writer, size_t index);
 
+/* Where the bytes of each file are between begin and finish, to read them back before
+ * they get their name; otherwise NULL. */
+const char *gguf_writer_temp_path(const struct gguf_writer *writer, size_t index);
+
 enum gguf_status gguf_writer_begin(struct gguf_writer *writer, struct gguf_error *err);
 
 /*

@@ -248,3 +248,8 @@ const char *gguf_writer_file_path(const struct gguf_writer *writer, size_t index
 {
     return index < writer->n_shards ? writer->shards[index].path : NULL;
 }
+
+const char *gguf_writer_temp_path(const struct gguf_writer *writer, size_t index)
+{
+    return index < writer->n_shards ? writer->shards[index].temp : NULL;
+}

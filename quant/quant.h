@@ -179,16 +179,17 @@ double quant_item_rmse(const struct quant_item *item);
 struct quant_settings {
     bool requantize; /* take sources that are quantized already */
     int threads;     /* 0: as many as OpenMP gives */
-    /* Called from the calling thread with bytes of the source read so far; false stops
-     * the run with GGUF_ERR_CANCELLED. May be NULL. */
+    /* Called from the calling thread with the bytes of tensors that were read so far; false
+     * stops the work with GGUF_ERR_CANCELLED. May be NULL. */
     bool (*progress)(void *context, uint64_t done, struct gguf_str tensor);
     void *context;
 };
 
 /*
- * Whether the items can be made: encoders for the types, decoders for the sources, no
- * quantized source unless asked for, importance that fits its tensor. Reads no data.
- * Errors: GGUF_ERR_UNSUPPORTED, GGUF_ERR_ARGUMENT, GGUF_ERR_DATA; each names the tensor.
+ * Whether the items can be made; reads no data. The first tensor that cannot is named.
+ * Errors: GGUF_ERR_UNSUPPORTED (no decoder for the source, no encoder for the type),
+ * GGUF_ERR_ARGUMENT (quantized already, and settings->requantize is false), GGUF_ERR_DATA
+ * (the importance, or a row, does not fit).
  */
 enum gguf_status quant_check(const struct gguf *model, const struct quant_item *items, size_t n,
                              const struct quant_settings *settings, struct gguf_error *err);
@@ -197,17 +198,23 @@ enum gguf_status quant_check(const struct gguf *model, const struct quant_item *
  * Reads, converts and writes all tensors: items[i] becomes tensor i of `writer`, which has
  * begun and is not finished here. Memory is bounded by the threads and the longest row, not
  * by the model. The bytes and the errors do not depend on the number of threads.
- * Errors: those of reading and writing; GGUF_ERR_DATA for NaN or infinity in a source, with
- * the tensor and the index of the element; GGUF_ERR_CANCELLED.
+ * Errors: those of quant_check, of reading and of writing; GGUF_ERR_DATA for a source with
+ * NaN or infinity, or with a value too large for the type, with the tensor and the index of
+ * the element; GGUF_ERR_CANCELLED.
  */
 enum gguf_status quant_run(const struct gguf *model, struct gguf_writer *writer,
                            struct quant_item *items, size_t n,
                            const struct quant_settings *settings, struct gguf_error *err);
 
-/* Reads the finished output back and compares the bytes of every tensor with the digest
- * that quant_run took. GGUF_ERR_DATA where one differs. */
-enum gguf_status quant_verify(const struct gguf *model, const struct gguf *output,
-                              const struct quant_item *items, size_t n, struct gguf_error *err);
+/*
+ * Between quant_run and gguf_writer_finish: opens the files that were written, under their
+ * temporary names, and compares the bytes of every tensor with the digest that quant_run
+ * took. Errors: those of gguf_open and of reading; GGUF_ERR_DATA where something differs;
+ * GGUF_ERR_CANCELLED.
+ */
+enum gguf_status quant_verify(const struct gguf *model, const struct gguf_writer *writer,
+                              const struct quant_item *items, size_t n,
+                              const struct quant_settings *settings, struct gguf_error *err);
 
 #if defined(__GNUC__)
 #pragma GCC visibility pop

@@ -269,9 +269,19 @@ static void catch_signals(struct gguf_writer *writer)
         sigaction(numbers[i], &action, NULL);
 }
 
+/* What a person sees while it runs. */
+struct watch {
+    struct progress progress;
+    bool quiet, verifying;
+};
+
 static bool show_progress(void *context, uint64_t done, struct gguf_str tensor)
 {
-    progress_update(context, done, tensor);
+    struct watch *watch = context;
+    char text[192];
+    snprintf(text, sizeof text, "%s%.*s", watch->verifying ? "reading back " : "",
+             (int)tensor.size, tensor.data);
+    progress_update(&watch->progress, done, str(text));
     return !caught_signal;
 }
 
@@ -283,46 +293,53 @@ static uint64_t source_bytes(const struct job *job)
     return bytes;
 }
 
-static enum gguf_status verify_output(struct job *job, struct gguf_error *err)
+static uint64_t target_bytes(const struct job *job)
 {
-    struct gguf *output;
-    enum gguf_status status = gguf_open(&output, gguf_writer_file_path(job->writer, 0), 0, err);
-    if (status)
-        return status;
-    status = quant_verify(job->model, output, job->items, job->n_items, err);
-    gguf_close(output);
-    return status;
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < job->n_items; i++)
+        bytes += job_item_bytes(job, &job->items[i]);
+    return bytes;
 }
 
-static enum gguf_status write_output(struct job *job, struct progress *progress,
+static enum gguf_status verify_output(struct job *job, const struct quant_settings *settings,
+                                      struct watch *watch, struct gguf_error *err)
+{
+    if (!job->request->verify)
+        return GGUF_OK;
+    progress_end(&watch->progress);
+    progress_start(&watch->progress, target_bytes(job), watch->quiet);
+    watch->verifying = true;
+    return quant_verify(job->model, job->writer, job->items, job->n_items, settings, err);
+}
+
+/* The old output, if there is one, stays until the new one is known to be good. */
+static enum gguf_status write_output(struct job *job, struct watch *watch,
                                      struct gguf_error *err)
 {
     const struct request *r = job->request;
     struct quant_settings settings = {.requantize = r->requantize,
                                       .threads = r->threads,
                                       .progress = show_progress,
-                                      .context = progress};
-    enum gguf_status status = quant_check(job->model, job->items, job->n_items, &settings, err);
-    if (!status)
-        status = gguf_writer_begin(job->writer, err);
+                                      .context = watch};
+    progress_start(&watch->progress, source_bytes(job), watch->quiet);
+    enum gguf_status status = gguf_writer_begin(job->writer, err);
     if (!status)
         status = quant_run(job->model, job->writer, job->items, job->n_items, &settings, err);
     if (!status)
+        status = verify_output(job, &settings, watch, err);
+    if (!status)
         status = gguf_writer_finish(job->writer, err);
-    if (!status && r->verify)
-        status = verify_output(job, err);
+    progress_end(&watch->progress);
     return status;
 }
 
 int job_run(struct job *job)
 {
     struct gguf_error err;
-    struct progress progress;
+    struct watch watch = {.quiet = job->request->quiet};
     double start = term_seconds();
     catch_signals(job->writer);
-    progress_start(&progress, source_bytes(job), job->request->quiet);
-    enum gguf_status status = write_output(job, &progress, &err);
-    progress_end(&progress);
+    enum gguf_status status = write_output(job, &watch, &err);
     job->seconds = term_seconds() - start;
     if (status == GGUF_ERR_CANCELLED && caught_signal) {
         cli_error("stopped by signal %d; nothing was written", (int)caught_signal);
