@@ -32,7 +32,9 @@ static void set_message(struct gguf_error *err, const char *format, va_list args
 {
     char raw[sizeof err->message];
     int n = vsnprintf(raw, sizeof raw, format, args);
-    size_t size = n < 0 ? 0 : (size_t)n < sizeof raw ? (size_t)n : sizeof raw - 1;
+    size_t size = n < 0 ? 0 : (size_t)n;
+    if (size >= sizeof raw)
+        size = sizeof raw - 1;
     gguf_str_escape(err->message, sizeof err->message, (struct gguf_str){raw, size});
 }
 

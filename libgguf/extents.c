@@ -29,12 +29,12 @@ static enum gguf_status find_alignment(struct gguf_part *part, struct gguf_error
     const struct gguf_kv *kv = gguf_part_find(part, "general.alignment");
     uint64_t alignment = 32;
     if (kv && (kv->value.type != GGUF_VALUE_U32 || !gguf_value_u64(kv->value, &alignment)))
-        return gguf_fail(err, GGUF_ERR_CORRUPT, GGUF_NO_OFFSET,
+        return gguf_fail(err, GGUF_ERR_CORRUPT, gguf_part_record(part, kv->key),
                          "%s: general.alignment must be a u32, found %s", part->source.name,
                          gguf_value_type_name((enum gguf_value_type)kv->value.type));
     if (alignment == 0 || alignment > GGUF_MAX_ALIGNMENT || (alignment & (alignment - 1)))
         return gguf_fail(
-            err, GGUF_ERR_CORRUPT, GGUF_NO_OFFSET,
+            err, GGUF_ERR_CORRUPT, gguf_part_record(part, kv->key),
             "%s: general.alignment must be a power of two from 1 to %u, found %llu",
             part->source.name, GGUF_MAX_ALIGNMENT, (unsigned long long)alignment);
     part->info.alignment = (uint32_t)alignment;
@@ -63,52 +63,66 @@ static enum gguf_status check_type(const struct gguf_part *part, struct gguf_ten
     const struct gguf_type_info *info = gguf_type_find(t->type);
     const char *wrong = origin_text(info);
     if (wrong)
-        return gguf_fail(err, GGUF_ERR_UNSUPPORTED, GGUF_NO_OFFSET,
+        return gguf_fail(err, GGUF_ERR_UNSUPPORTED, gguf_part_record(part, t->name),
                          "%s: tensor %s: type %u (%s) %s", part->source.name,
                          gguf_text(t->name).text, t->type, info ? info->name : "unknown",
                          wrong);
     if (t->ne[0] % info->block_elements != 0)
         return gguf_fail(
-            err, GGUF_ERR_CORRUPT, GGUF_NO_OFFSET,
-            "%s: tensor %s: rows of %llu elements are no whole number of %s blocks "
-            "of %u",
+            err, GGUF_ERR_CORRUPT, gguf_part_record(part, t->name),
+            "%s: tensor %s: rows of %llu elements are no whole number of %s blocks of %u",
             part->source.name, gguf_text(t->name).text, (unsigned long long)t->ne[0],
             info->name, info->block_elements);
     if (!gguf_type_bytes(t->type, t->elements, &t->bytes))
-        return gguf_fail(err, GGUF_ERR_CORRUPT, GGUF_NO_OFFSET,
+        return gguf_fail(err, GGUF_ERR_CORRUPT, gguf_part_record(part, t->name),
                          "%s: tensor %s: its size does not fit 63 bits", part->source.name,
                          gguf_text(t->name).text);
     return GGUF_OK;
 }
 
+/* Where the file ends if nothing is cut off, as far as its tensor infos make sense. */
+static uint64_t announced_bytes(const struct gguf_part *part)
+{
+    uint64_t most = part->info.data_offset;
+    for (size_t i = 0; i < part->n_tensors; i++) {
+        const struct gguf_tensor *t = &part->tensors[i];
+        uint64_t bytes = 0, end; /* 0 for a type without a size */
+        (void)gguf_type_bytes(t->type, t->elements, &bytes);
+        if (checked_add(part->info.data_offset, t->offset, &end) &&
+            checked_add(end, bytes, &end) && end > most)
+            most = end;
+    }
+    return most;
+}
+
+/* Turns the offset into one from the start of the file. */
 static enum gguf_status check_extent(const struct gguf_part *part, struct gguf_tensor *t,
-                                     struct gguf_error *err)
+                                     uint64_t announced, struct gguf_error *err)
 {
     uint64_t relative = t->offset, end;
     if (relative % part->info.alignment != 0)
-        return gguf_fail(err, GGUF_ERR_CORRUPT, GGUF_NO_OFFSET,
+        return gguf_fail(err, GGUF_ERR_CORRUPT, gguf_part_record(part, t->name),
                          "%s: tensor %s: offset %llu is no multiple of the alignment %u",
                          part->source.name, gguf_text(t->name).text,
                          (unsigned long long)relative, part->info.alignment);
     if (!checked_add(part->info.data_offset, relative, &t->offset) ||
         !checked_add(t->offset, t->bytes, &end)) {
         t->offset = GGUF_NO_OFFSET;
-        return gguf_fail(err, GGUF_ERR_CORRUPT, GGUF_NO_OFFSET,
+        return gguf_fail(err, GGUF_ERR_CORRUPT, gguf_part_record(part, t->name),
                          "%s: tensor %s: offset %llu is beyond any file", part->source.name,
                          gguf_text(t->name).text, (unsigned long long)relative);
     }
     if (end > part->source.size)
         return gguf_fail(err, GGUF_ERR_TRUNCATED, part->source.size,
-                         "%s: tensor %s ends at byte %llu, but the file has only %llu bytes: "
-                         "%llu are missing; the file is incomplete, download it again",
+                         "%s: tensor %s ends at byte %llu, but the file has only %llu of %llu "
+                         "bytes: %llu are missing; the file is incomplete, download it again",
                          part->source.name, gguf_text(t->name).text, (unsigned long long)end,
-                         (unsigned long long)part->source.size,
-                         (unsigned long long)(end - part->source.size));
+                         (unsigned long long)part->source.size, (unsigned long long)announced,
+                         (unsigned long long)(announced - part->source.size));
     return GGUF_OK;
 }
 
-/* ---- Overlaps ------------------------------------------------------------------------------
- */
+/* ---- Overlaps ----------------------------------------------------------------------- */
 
 static int by_offset(const void *a, const void *b)
 {
@@ -144,14 +158,17 @@ static enum gguf_status check_overlaps(struct gguf *model, struct gguf_part *par
         return gguf_fail_memory(err);
     size_t n = sort_tensors(part, sorted);
     enum gguf_status status = GGUF_OK;
+    struct gguf_tensor *a = n ? sorted[0] : NULL; /* the one so far that ends last */
     for (size_t i = 1; i < n && !status; i++) {
-        struct gguf_tensor *a = sorted[i - 1], *b = sorted[i];
-        if (a->offset + a->bytes <= b->offset)
+        struct gguf_tensor *b = sorted[i], *before = a;
+        if (b->offset + b->bytes > a->offset + a->bytes)
+            a = b;
+        if (before->offset + before->bytes <= b->offset)
             continue;
         struct gguf_error found;
         gguf_fail(&found, GGUF_ERR_CORRUPT, b->offset,
                   "%s: tensors %s and %s overlap at byte %llu", part->source.name,
-                  gguf_text(a->name).text, gguf_text(b->name).text,
+                  gguf_text(before->name).text, gguf_text(b->name).text,
                   (unsigned long long)b->offset);
         status = gguf_report(model, &found, err);
     }
@@ -163,11 +180,12 @@ enum gguf_status gguf_part_place(struct gguf *model, struct gguf_part *part,
                                  struct gguf_error *err)
 {
     enum gguf_status status = find_alignment(part, err);
+    uint64_t announced = status ? 0 : announced_bytes(part);
     for (size_t i = 0; i < part->n_tensors && !status; i++) {
         struct gguf_tensor *t = &part->tensors[i];
         struct gguf_error type_error, extent_error;
         enum gguf_status bad_type = check_type(part, t, &type_error);
-        enum gguf_status bad_extent = check_extent(part, t, &extent_error);
+        enum gguf_status bad_extent = check_extent(part, t, announced, &extent_error);
         t->readable = !bad_type && !bad_extent;
         if (bad_type)
             status = gguf_report(model, &type_error, err);

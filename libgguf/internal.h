@@ -51,13 +51,15 @@ void gguf_part_free(struct gguf_part *part);
 
 const struct gguf_kv *gguf_part_find(const struct gguf_part *part, const char *key);
 
+/* Offset in the file of the record that begins with this key or tensor name. */
+uint64_t gguf_part_record(const struct gguf_part *part, struct gguf_str name);
+
 /* ---- What else a file may be (sniff.c) --------------------------------------------------- */
 
 /* Says in plain words what a file is that does not begin as GGUF, and what to do. */
 enum gguf_status gguf_fail_not_gguf(const struct gguf_source *source, struct gguf_error *err);
 
-/* ---- The model ------------------------------------------------------------------------------
- */
+/* ---- The model ------------------------------------------------------------------------ */
 
 #define GGUF_MAX_PROBLEMS 64
 

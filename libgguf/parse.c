@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define FIRST_LOAD 65536
+#define MAX_HEADER (1u << 30) /* of a file: a length that a flipped bit made is not loaded */
 
 /* A parse in progress. */
 struct parse {
@@ -152,8 +153,7 @@ static enum gguf_status parse_name(struct parse *p, const char *what, uint64_t l
     return GGUF_OK;
 }
 
-/* ---- Keys ----------------------------------------------------------------------------------
- */
+/* ---- Keys --------------------------------------------------------------------------- */
 
 static struct gguf_str key_at(const void *owner, size_t position)
 {
@@ -200,12 +200,11 @@ static enum gguf_status parse_kv(struct parse *p)
     return GGUF_OK;
 }
 
-/* ---- Tensor infos
- * ---------------------------------------------------------------------------- */
+/* ---- Tensor infos ------------------------------------------------------------------- */
 
 static enum gguf_status fail_tensor(struct parse *p, struct gguf_str name, const char *what)
 {
-    return gguf_fail(p->err, GGUF_ERR_CORRUPT, p->record, "%s: tensor \"%s\" at byte %llu: %s",
+    return gguf_fail(p->err, GGUF_ERR_CORRUPT, p->record, "%s: tensor \"%s\" at byte %llu %s",
                      name_of(p), gguf_text(name).text, (unsigned long long)p->record, what);
 }
 
@@ -242,6 +241,8 @@ static enum gguf_status parse_tensor(struct parse *p)
         return status;
     if (t.name.size == 0)
         return fail_tensor(p, t.name, "has no name");
+    if (memchr(t.name.data, 0, t.name.size))
+        return fail_tensor(p, t.name, "has a NUL byte in its name");
     status = parse_shape(p, &t);
     t.type = cursor_u32(&p->c);
     t.offset = cursor_uint(&p->c, 8);
@@ -254,8 +255,7 @@ static enum gguf_status parse_tensor(struct parse *p)
     return GGUF_OK;
 }
 
-/* ---- The whole header
- * ---------------------------------------------------------------------------- */
+/* ---- The whole header --------------------------------------------------------------- */
 
 /* The magic stays "GGUF" in big-endian files, and some writers turn it round. Which byte
  * order it is, the version tells: the other order has its number in the upper half. */
@@ -277,6 +277,11 @@ static enum gguf_status parse_version(struct parse *p)
     if (version < 1 || version > 3)
         return gguf_fail(p->err, GGUF_ERR_VERSION, 4,
                          "%s: GGUF version %u; versions 1 to 3 are known", name_of(p), version);
+    if (magic[0] == 'F' && !p->c.big_endian)
+        return gguf_fail(p->err, GGUF_ERR_CORRUPT, 0,
+                         "%s: the magic \"FUGG\" is that of a big-endian file, but the version "
+                         "is little-endian",
+                         name_of(p));
     return GGUF_OK;
 }
 
@@ -333,6 +338,11 @@ static enum gguf_status load(struct gguf_part *part, size_t old, size_t size,
 
 static enum gguf_status fail_short(struct parse *p)
 {
+    if (p->c.size < p->part->source.size)
+        return gguf_fail(p->err, GGUF_ERR_UNSUPPORTED, p->record,
+                         "%s: the header is longer than %u bytes (in the record at byte %llu); "
+                         "it is damaged",
+                         name_of(p), MAX_HEADER, (unsigned long long)p->record);
     return gguf_fail(p->err, GGUF_ERR_TRUNCATED, p->part->source.size,
                      "%s: the file ends at byte %llu, inside its header (in the record at byte "
                      "%llu); it is incomplete: download it again",
@@ -344,6 +354,8 @@ enum gguf_status gguf_part_load(struct gguf_part *part, struct gguf_error *err)
 {
     bool in_memory = part->source.fd < 0;
     uint64_t total = part->source.size;
+    if (!in_memory && total > MAX_HEADER)
+        total = MAX_HEADER;
     uint64_t size = in_memory || total < FIRST_LOAD ? total : FIRST_LOAD;
     for (uint64_t old = 0;;) {
         enum gguf_status status =
@@ -369,6 +381,13 @@ const struct gguf_kv *gguf_part_find(const struct gguf_part *part, const char *k
     struct gguf_str name = {key, strlen(key)};
     size_t i = gguf_index_find(&part->kv_index, name, key_at, part);
     return i == GGUF_NOT_FOUND ? NULL : &part->kvs[i];
+}
+
+uint64_t gguf_part_record(const struct gguf_part *part, struct gguf_str name)
+{
+    const unsigned char *start = part->header ? part->header : part->source.memory;
+    size_t length = part->info.version == 1 ? 4 : 8;
+    return (uint64_t)((const unsigned char *)name.data - start) - length;
 }
 
 void gguf_part_free(struct gguf_part *part)

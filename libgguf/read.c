@@ -6,39 +6,62 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---- Open ---------------------------------------------------------------------------------
- */
+/* ---- Open --------------------------------------------------------------------------- */
 
 static struct gguf_str tensor_name_at(const void *owner, size_t position)
 {
     return ((const struct gguf *)owner)->tensors[position].name;
 }
 
-/* Puts the tensors of all parts into one array, found by name. */
-static enum gguf_status join_tensors(struct gguf *model, struct gguf_error *err)
+/* Makes room for the tensors of all parts. Those of a single part are taken as they are: a
+ * second copy would be most of the memory that a long header costs. */
+static bool reserve_tensors(struct gguf *model)
 {
     size_t total = 0;
     for (size_t i = 0; i < model->n_parts; i++)
         total += model->parts[i].n_tensors;
-    model->tensors = calloc(total ? total : 1, sizeof *model->tensors);
-    if (!model->tensors)
+    if (model->n_parts == 1) {
+        model->tensors = model->parts[0].tensors;
+        model->parts[0].tensors = NULL;
+    } else {
+        model->tensors = calloc(total ? total : 1, sizeof *model->tensors);
+    }
+    return model->tensors || total == 0;
+}
+
+/* Puts the tensors of all parts into one array. */
+static enum gguf_status join_tensors(struct gguf *model, struct gguf_error *err)
+{
+    if (!reserve_tensors(model))
         return gguf_fail_memory(err);
     for (size_t i = 0; i < model->n_parts; i++) {
         struct gguf_part *part = &model->parts[i];
         part->info.first_tensor = model->n_tensors;
         for (size_t j = 0; j < part->n_tensors; j++) {
-            struct gguf_tensor *t = &model->tensors[model->n_tensors];
-            *t = part->tensors[j];
+            struct gguf_tensor *t = &model->tensors[model->n_tensors++];
+            if (part->tensors)
+                *t = part->tensors[j];
             t->file = (uint32_t)i;
-            if (gguf_index_find(&model->tensor_index, t->name, tensor_name_at, model) !=
-                GGUF_NOT_FOUND)
-                return gguf_fail(err, GGUF_ERR_CORRUPT, GGUF_NO_OFFSET,
-                                 "%s: two tensors have the name %s", part->source.name,
-                                 gguf_text(t->name).text);
-            if (!gguf_index_add(&model->tensor_index, model->n_tensors++, tensor_name_at,
-                                model))
-                return gguf_fail_memory(err);
         }
+        free(part->tensors);
+        part->tensors = NULL;
+    }
+    return GGUF_OK;
+}
+
+/* Makes the tensors found by name; no two of them, of whatever shard, share one. */
+static enum gguf_status index_tensors(struct gguf *model, struct gguf_error *err)
+{
+    struct gguf_index *index = &model->tensor_index;
+    for (size_t i = 0; i < model->n_tensors; i++) {
+        const struct gguf_tensor *t = &model->tensors[i];
+        if (gguf_index_find(index, t->name, tensor_name_at, model) != GGUF_NOT_FOUND)
+            return gguf_fail(err, GGUF_ERR_CORRUPT,
+                             gguf_part_record(&model->parts[t->file], t->name),
+                             "%s: two tensors have the name %s",
+                             model->parts[t->file].source.name, gguf_text(t->name).text);
+        if (!gguf_index_add(index, i, tensor_name_at, model))
+            return gguf_fail_memory(err);
     }
     return GGUF_OK;
 }
@@ -47,14 +70,14 @@ static enum gguf_status join_tensors(struct gguf *model, struct gguf_error *err)
 static enum gguf_status settle(struct gguf *model, struct gguf_error *err)
 {
     enum gguf_status status = join_tensors(model, err);
+    if (!status)
+        status = index_tensors(model, err);
     for (size_t i = 0; i < model->n_parts && !status; i++) {
         struct gguf_part *part = &model->parts[i];
         part->info.path = part->path;
         part->info.file_bytes = part->source.size;
         part->info.kv_count = part->n_kvs;
         part->info.tensor_count = part->n_tensors;
-        free(part->tensors);
-        part->tensors = NULL;
         if (model->flags & GGUF_OPEN_MAP)
             status = gguf_source_map(&part->source, err);
     }
@@ -152,8 +175,7 @@ const struct gguf_error *gguf_problem_at(const struct gguf *model, size_t index)
     return kept ? &model->problems[index] : NULL;
 }
 
-/* ---- Files and metadata -------------------------------------------------------------------
- */
+/* ---- Files and metadata ------------------------------------------------------------- */
 
 size_t gguf_file_count(const struct gguf *model)
 {
@@ -180,8 +202,7 @@ const struct gguf_kv *gguf_kv_find(const struct gguf *model, const char *key)
     return gguf_part_find(&model->parts[0], key);
 }
 
-/* ---- Tensors
- * --------------------------------------------------------------------------------- */
+/* ---- Tensors ------------------------------------------------------------------------ */
 
 size_t gguf_tensor_count(const struct gguf *model)
 {
@@ -233,7 +254,11 @@ void gguf_tensor_advise(const struct gguf *model, const struct gguf_tensor *tens
                         uint64_t offset, uint64_t size, enum gguf_advice advice)
 {
     const struct gguf_source *source = &model->parts[tensor->file].source;
-    if (source->fd < 0 || !tensor->readable)
+    if (source->fd < 0 || !tensor->readable || offset >= tensor->bytes)
+        return;
+    if (size > tensor->bytes - offset)
+        size = tensor->bytes - offset;
+    if (size == 0) /* to the system that is the rest of the file */
         return;
     int hint = advice == GGUF_ADVISE_DONE ? POSIX_FADV_DONTNEED : POSIX_FADV_WILLNEED;
     (void)posix_fadvise(source->fd, (off_t)(tensor->offset + offset), (off_t)size, hint);

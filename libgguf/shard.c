@@ -49,8 +49,7 @@ bool gguf_shard_path(char *out, size_t out_size, struct gguf_str prefix, uint32_
     return true;
 }
 
-/* ---- Sets ---------------------------------------------------------------------------------
- */
+/* ---- Sets --------------------------------------------------------------------------- */
 
 /* A set that is being opened. */
 struct set {
@@ -177,45 +176,63 @@ static enum gguf_status open_siblings(struct set *set, struct gguf_error *err)
     return status;
 }
 
+/* Every shard that announces a total announces that of the set. */
 static enum gguf_status check_total(struct set *set, struct gguf_error *err)
 {
-    uint64_t announced, found_tensors = 0;
-    const struct gguf_part *first = &set->model->parts[0];
-    if (set->missing || !part_u64(first, "split.tensors.count", &announced))
-        return GGUF_OK;
-    for (size_t i = 0; i < set->model->n_parts; i++)
-        found_tensors += set->model->parts[i].n_tensors;
-    if (announced == found_tensors)
-        return GGUF_OK;
+    const struct gguf *model = set->model;
+    uint64_t announced, total = 0;
+    enum gguf_status status = GGUF_OK;
+    for (size_t i = 0; i < model->n_parts; i++)
+        total += model->parts[i].n_tensors;
+    for (size_t i = 0; i < model->n_parts && !status && !set->missing; i++) {
+        const struct gguf_part *part = &model->parts[i];
+        if (!part_u64(part, "split.tensors.count", &announced) || announced == total)
+            continue;
+        struct gguf_error found;
+        gguf_fail(&found, GGUF_ERR_SHARDS, GGUF_NO_OFFSET,
+                  "%s: split.tensors.count announces %llu tensors, the shards hold %llu",
+                  part->path, (unsigned long long)announced, (unsigned long long)total);
+        status = report(set, &found, err);
+    }
+    return status;
+}
+
+/* Which set the file is one of, by its metadata and its name. `count` is left 0 where it is
+ * read alone: it is no shard, or (kept as a problem) its siblings cannot be found. */
+static enum gguf_status find_set(struct set *set, struct gguf_error *err)
+{
+    const struct gguf_part *named = &set->model->parts[0];
     struct gguf_error found;
-    gguf_fail(&found, GGUF_ERR_SHARDS, GGUF_NO_OFFSET,
-              "%s: split.tensors.count announces %llu tensors, the shards hold %llu",
-              first->path, (unsigned long long)announced, (unsigned long long)found_tensors);
-    return report(set, &found, err);
+    uint64_t count = 0;
+    uint32_t name_count;
+    if (!part_u64(named, "split.count", &count) || count <= 1)
+        return GGUF_OK;
+    if (count > GGUF_MAX_SHARDS) {
+        gguf_fail(&found, GGUF_ERR_SHARDS, GGUF_NO_OFFSET,
+                  "%s: split.count is %llu; a model has at most %d shards", named->path,
+                  (unsigned long long)count, GGUF_MAX_SHARDS);
+        return report(set, &found, err);
+    }
+    if (!gguf_shard_parse(named->path, &set->prefix.size, &set->number, &name_count) ||
+        name_count != count) {
+        gguf_fail(&found, GGUF_ERR_SHARDS, GGUF_NO_OFFSET,
+                  "%s: is one of %llu shards, but its name is not of the form "
+                  "NAME-00001-of-%05llu.gguf, by which the others are found; rename it",
+                  named->path, (unsigned long long)count, (unsigned long long)count);
+        return report(set, &found, err);
+    }
+    set->prefix.data = named->path;
+    set->count = (uint32_t)count;
+    return GGUF_OK;
 }
 
 enum gguf_status gguf_open_shards(struct gguf *model, struct gguf_error *err)
 {
-    struct gguf_part *named = &model->parts[0];
     struct set set = {.model = model};
-    uint64_t count = 0;
-    size_t prefix_size;
-    uint32_t name_count;
-    if (!part_u64(named, "split.count", &count) || count <= 1)
-        return GGUF_OK;
-    if (count > GGUF_MAX_SHARDS)
-        return gguf_fail(err, GGUF_ERR_SHARDS, GGUF_NO_OFFSET,
-                         "%s: split.count is %llu; a model has at most %d shards", named->path,
-                         (unsigned long long)count, GGUF_MAX_SHARDS);
-    if (!gguf_shard_parse(named->path, &prefix_size, &set.number, &name_count) ||
-        name_count != count)
-        return gguf_fail(err, GGUF_ERR_SHARDS, GGUF_NO_OFFSET,
-                         "%s: is one of %llu shards, but its name is not of the form "
-                         "NAME-00001-of-%05llu.gguf, by which the others are found; rename it",
-                         named->path, (unsigned long long)count, (unsigned long long)count);
-    set.prefix = (struct gguf_str){named->path, prefix_size};
-    set.count = (uint32_t)count;
-    enum gguf_status status = check_missing(&set, err);
+    enum gguf_status status = find_set(&set, err);
+    if (status || set.count == 0)
+        return status;
+    status = check_missing(&set, err);
     if (status)
         return status;
     struct gguf_part *parts = realloc(model->parts, set.count * sizeof *parts);

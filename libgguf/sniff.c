@@ -5,6 +5,8 @@
 
 #define HEAD 512
 
+#define OLD_PYTORCH "a Python pickle, perhaps a PyTorch checkpoint; convert it to GGUF first"
+
 /* Magic numbers at the start of other formats. */
 static const struct {
     const char *magic;
@@ -33,6 +35,14 @@ static const struct {
     {"\177ELF", 4, "a program"},
     {"%PDF", 4, "a PDF document"},
     {"\x89HDF", 4, "an HDF5 file; convert it to GGUF first"},
+    {"\x93NUMPY", 6, "a NumPy array; convert it to GGUF first"},
+    {"\x80\x02", 2, OLD_PYTORCH},
+    {"\x80\x04", 2, OLD_PYTORCH},
+    {"7z\xbc\xaf", 4, "a 7-Zip archive; unpack it first"},
+    {"Rar!", 4, "a RAR archive; unpack it first"},
+    {"<?xml", 5,
+     "an XML page, perhaps the error message of a failed download; look at it and download "
+     "again"},
 };
 
 /* Case-insensitive search for an ASCII word in the head of a file. */
@@ -64,6 +74,15 @@ static bool is_safetensors(const unsigned char *head, size_t n)
     return n > 9 && head[8] == '{' && head[7] == 0 && head[6] == 0 && head[5] == 0;
 }
 
+static bool is_text(const unsigned char *head, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (head[i] == 0x7f || (head[i] < 0x20 && !memchr("\t\n\r", head[i], 3)))
+            return false;
+    }
+    return true;
+}
+
 static const char *recognise(const unsigned char *head, size_t n)
 {
     for (size_t i = 0; i < sizeof signatures / sizeof signatures[0]; i++) {
@@ -72,9 +91,8 @@ static const char *recognise(const unsigned char *head, size_t n)
             return signatures[i].what;
     }
     if (contains(head, n, "<!doctype html") || contains(head, n, "<html"))
-        return "an HTML page saved under this name: the download link led to a web page (a "
-               "login, "
-               "an error or a preview); download the file itself";
+        return "an HTML page saved under this name: the download link led to a web page "
+               "(a login, an error or a preview); download the file itself";
     if (is_safetensors(head, n))
         return "a safetensors file; convert it to GGUF first";
     if (n > 0 && (head[0] == '{' || head[0] == '['))
@@ -82,6 +100,9 @@ static const char *recognise(const unsigned char *head, size_t n)
                "download again";
     if (contains(head, n < 5 ? n : 5, "gguf"))
         return "no GGUF file: the magic must be \"GGUF\" in capital letters";
+    if (is_text(head, n))
+        return "text, and does not begin with the magic \"GGUF\": perhaps the error message of "
+               "a failed download; look at it and download again";
     return "no GGUF file: it does not begin with the magic \"GGUF\"";
 }
 
@@ -102,8 +123,8 @@ enum gguf_status gguf_fail_not_gguf(const struct gguf_source *source, struct ggu
                          source->name);
     if (n < 4 && memcmp(head, "GGUF", n) == 0)
         return gguf_fail(err, GGUF_ERR_TRUNCATED, n,
-                         "%s: the file ends after %zu bytes, inside "
-                         "the magic; download it again",
+                         "%s: the file ends after %zu bytes, inside the magic; download it "
+                         "again",
                          source->name, n);
     return gguf_fail(err, GGUF_ERR_NOT_GGUF, 0, "%s: is %s", source->name, recognise(head, n));
 }

@@ -73,6 +73,35 @@ static const struct gguf_type_info types[] = {
     {156, "IQ3_KS", FORK, 0, 0, {{0}}},
     {157, "IQ2_KL", FORK, 0, 0, {{0}}},
     {158, "IQ1_KT", FORK, 0, 0, {{0}}},
+    {202, "Q4_0_R8", FORK, 0, 0, {{0}}},
+    {206, "Q5_0_R4", FORK, 0, 0, {{0}}},
+    {208, "Q8_0_R8", FORK, 0, 0, {{0}}},
+    {210, "Q2_K_R4", FORK, 0, 0, {{0}}},
+    {211, "Q3_K_R4", FORK, 0, 0, {{0}}},
+    {212, "Q4_K_R4", FORK, 0, 0, {{0}}},
+    {213, "Q5_K_R4", FORK, 0, 0, {{0}}},
+    {214, "Q6_K_R4", FORK, 0, 0, {{0}}},
+    {216, "IQ2_XXS_R4", FORK, 0, 0, {{0}}},
+    {217, "IQ2_XS_R4", FORK, 0, 0, {{0}}},
+    {218, "IQ3_XXS_R4", FORK, 0, 0, {{0}}},
+    {219, "IQ1_S_R4", FORK, 0, 0, {{0}}},
+    {220, "IQ4_NL_R4", FORK, 0, 0, {{0}}},
+    {221, "IQ3_S_R4", FORK, 0, 0, {{0}}},
+    {222, "IQ2_S_R4", FORK, 0, 0, {{0}}},
+    {223, "IQ4_XS_R8", FORK, 0, 0, {{0}}},
+    {229, "IQ1_M_R4", FORK, 0, 0, {{0}}},
+    {230, "BF16_R16", FORK, 0, 0, {{0}}},
+    {233, "Q6_0_R4", FORK, 0, 0, {{0}}},
+    {335, "IQ2_BN_R4", FORK, 0, 0, {{0}}},
+    {337, "IQ2_K_R4", FORK, 0, 0, {{0}}},
+    {338, "IQ3_K_R4", FORK, 0, 0, {{0}}},
+    {339, "IQ4_K_R4", FORK, 0, 0, {{0}}},
+    {340, "IQ5_K_R4", FORK, 0, 0, {{0}}},
+    {344, "IQ4_KS_R4", FORK, 0, 0, {{0}}},
+    {352, "IQ5_KS_R4", FORK, 0, 0, {{0}}},
+    {397, "Q8_K_R16", FORK, 0, 0, {{0}}},
+    {398, "Q8_KV_R8", FORK, 0, 0, {{0}}},
+    {399, "Q8_K_R8", FORK, 0, 0, {{0}}},
 };
 
 #define TYPE_COUNT (sizeof types / sizeof types[0])
@@ -123,7 +152,7 @@ static void swap_bytes(unsigned char *p, size_t width)
 void gguf_type_swap(uint32_t type, void *data, size_t bytes)
 {
     const struct gguf_type_info *info = gguf_type_find(type);
-    if (!info || info->block_bytes == 0)
+    if (!info || info->fields[0].width == 0 || bytes == 0)
         return;
     for (unsigned char *block = data, *end = block + bytes; block < end;
          block += info->block_bytes) {
