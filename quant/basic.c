@@ -44,19 +44,39 @@ static void pack_five_bits(const uint8_t level[QK], uint8_t qs[16], uint8_t qh[4
         qh[j / 8] |= (uint8_t)((level[j] >> 4) << j % 8);
 }
 
-/* ---- One scale: y = d * (level - offset) --------------------------------------------------
- */
+/* ---- One scale: y = d * (level - offset) ---------------------------------------------- */
 
-/* Searches the scale of a block with levels lo..hi; levels are stored from 0 on. */
-static uint16_t fit_scale(const struct search_row *row, const float *x, size_t first, int lo,
-                          int hi, uint8_t level[QK])
+static const struct search_shape shape_q4_0 = {QK, -8, 7};
+static const struct search_shape shape_q5_0 = {QK, -16, 15};
+
+/* Kernels multiply levels in pairs and -128 would overflow. */
+static const struct search_shape shape_q8_0 = {QK, -127, 127};
+
+/* Searches the scale; levels are stored from 0 on. */
+static uint16_t fit_scale(const struct search_row *row, size_t first,
+                          const struct search_shape *shape, uint8_t level[QK])
 {
     struct search_job job;
-    search_start(&job, row, x, first, QK, (float)lo, (float)hi);
-    uint16_t d = search_best_scale(&job, search_extreme(job.x, QK) / (float)lo);
+    search_start(&job, row, first, shape);
+    uint16_t d = search_best_scale(&job, search_extreme(job.x, QK) / (float)shape->lo);
     for (size_t i = 0; i < QK; i++)
-        level[i] = (uint8_t)(search_level_of(&job, i, fp16_to_float(d), 0) - lo);
+        level[i] =
+            (uint8_t)(search_level_of(&job, i, (struct search_halves){d, 0}) - shape->lo);
     return d;
+}
+
+static void put_scaled(const uint8_t level[QK], int zero, uint16_t scale, float *out)
+{
+    float d = fp16_to_float(scale);
+    for (size_t j = 0; j < QK; j++)
+        out[j] = (float)(level[j] - zero) * d;
+}
+
+static void put_signed(const int8_t qs[QK], uint16_t scale, float *out)
+{
+    float d = fp16_to_float(scale);
+    for (size_t j = 0; j < QK; j++)
+        out[j] = (float)qs[j] * d;
 }
 
 QUANT_DECODER(q4_0)
@@ -64,10 +84,8 @@ QUANT_DECODER(q4_0)
     const struct block_q4_0 *b = blocks;
     uint8_t level[QK];
     for (; n >= QK; n -= QK, b++, out += QK) {
-        float d = fp16_to_float(b->d);
         unpack_nibbles(b->qs, level);
-        for (size_t j = 0; j < QK; j++)
-            out[j] = (float)(level[j] - 8) * d;
+        put_scaled(level, 8, b->d, out);
     }
 }
 
@@ -77,7 +95,7 @@ QUANT_ENCODER(q4_0)
     struct search_row row = search_row_of(x, n, importance);
     uint8_t level[QK];
     for (size_t i = 0; i + QK <= n; i += QK, b++) {
-        b->d = fit_scale(&row, x, i, -8, 7, level);
+        b->d = fit_scale(&row, i, &shape_q4_0, level);
         pack_nibbles(level, b->qs);
     }
 }
@@ -87,10 +105,8 @@ QUANT_DECODER(q5_0)
     const struct block_q5_0 *b = blocks;
     uint8_t level[QK];
     for (; n >= QK; n -= QK, b++, out += QK) {
-        float d = fp16_to_float(b->d);
         unpack_five_bits(b->qs, b->qh, level);
-        for (size_t j = 0; j < QK; j++)
-            out[j] = (float)(level[j] - 16) * d;
+        put_scaled(level, 16, b->d, out);
     }
 }
 
@@ -100,7 +116,7 @@ QUANT_ENCODER(q5_0)
     struct search_row row = search_row_of(x, n, importance);
     uint8_t level[QK];
     for (size_t i = 0; i + QK <= n; i += QK, b++) {
-        b->d = fit_scale(&row, x, i, -16, 15, level);
+        b->d = fit_scale(&row, i, &shape_q5_0, level);
         pack_five_bits(level, b->qs, b->qh);
     }
 }
@@ -108,54 +124,55 @@ QUANT_ENCODER(q5_0)
 QUANT_DECODER(q8_0)
 {
     const struct block_q8_0 *b = blocks;
-    for (; n >= QK; n -= QK, b++, out += QK) {
-        float d = fp16_to_float(b->d);
-        for (size_t j = 0; j < QK; j++)
-            out[j] = (float)b->qs[j] * d;
-    }
+    for (; n >= QK; n -= QK, b++, out += QK)
+        put_signed(b->qs, b->d, out);
 }
 
-/* Levels keep to +-127: kernels multiply them in pairs and -128 would overflow. */
 QUANT_ENCODER(q8_0)
 {
     struct block_q8_0 *b = blocks;
     struct search_row row = search_row_of(x, n, importance);
     uint8_t level[QK];
     for (size_t i = 0; i + QK <= n; i += QK, b++) {
-        b->d = fit_scale(&row, x, i, -127, 127, level);
+        b->d = fit_scale(&row, i, &shape_q8_0, level);
         for (size_t j = 0; j < QK; j++)
-            b->qs[j] = (int8_t)(level[j] - 127);
+            b->qs[j] = (int8_t)(level[j] + shape_q8_0.lo);
     }
 }
 
 QUANT_DECODER(q8_1)
 {
     const struct block_q8_1 *b = blocks;
-    for (; n >= QK; n -= QK, b++, out += QK) {
-        float d = fp16_to_float(b->d);
-        for (size_t j = 0; j < QK; j++)
-            out[j] = (float)b->qs[j] * d;
-    }
+    for (; n >= QK; n -= QK, b++, out += QK)
+        put_signed(b->qs, b->d, out);
 }
 
-/* ---- Scale and offset: y = d * level + m
- * ------------------------------------------------------ */
+/* ---- Scale and offset: y = d * level + m ---------------------------------------------- */
 
-static struct search_halves fit_line(const struct search_row *row, const float *x, size_t first,
-                                     int hi, uint8_t level[QK])
+static const struct search_shape shape_q4_1 = {QK, 0, 15};
+static const struct search_shape shape_q5_1 = {QK, 0, 31};
+
+static struct search_halves fit_line(const struct search_row *row, size_t first,
+                                     const struct search_shape *shape, uint8_t level[QK])
 {
     struct search_job job;
-    search_start(&job, row, x, first, QK, 0, (float)hi);
+    search_start(&job, row, first, shape);
     float low = job.x[0], high = job.x[0];
     for (size_t i = 1; i < QK; i++) {
         low = job.x[i] < low ? job.x[i] : low;
         high = job.x[i] > high ? job.x[i] : high;
     }
-    struct search_halves h = search_best_line(&job, (high - low) / (float)hi, low);
+    struct search_halves h = search_best_line(&job, (high - low) / (float)shape->hi, low);
     for (size_t i = 0; i < QK; i++)
-        level[i] =
-            (uint8_t)search_level_of(&job, i, fp16_to_float(h.scale), fp16_to_float(h.offset));
+        level[i] = (uint8_t)search_level_of(&job, i, h);
     return h;
+}
+
+static void put_line(const uint8_t level[QK], uint16_t scale, uint16_t offset, float *out)
+{
+    float d = fp16_to_float(scale), m = fp16_to_float(offset);
+    for (size_t j = 0; j < QK; j++)
+        out[j] = (float)level[j] * d + m;
 }
 
 QUANT_DECODER(q4_1)
@@ -163,10 +180,8 @@ QUANT_DECODER(q4_1)
     const struct block_q4_1 *b = blocks;
     uint8_t level[QK];
     for (; n >= QK; n -= QK, b++, out += QK) {
-        float d = fp16_to_float(b->d), m = fp16_to_float(b->m);
         unpack_nibbles(b->qs, level);
-        for (size_t j = 0; j < QK; j++)
-            out[j] = (float)level[j] * d + m;
+        put_line(level, b->d, b->m, out);
     }
 }
 
@@ -176,7 +191,7 @@ QUANT_ENCODER(q4_1)
     struct search_row row = search_row_of(x, n, importance);
     uint8_t level[QK];
     for (size_t i = 0; i + QK <= n; i += QK, b++) {
-        struct search_halves h = fit_line(&row, x, i, 15, level);
+        struct search_halves h = fit_line(&row, i, &shape_q4_1, level);
         b->d = h.scale;
         b->m = h.offset;
         pack_nibbles(level, b->qs);
@@ -188,10 +203,8 @@ QUANT_DECODER(q5_1)
     const struct block_q5_1 *b = blocks;
     uint8_t level[QK];
     for (; n >= QK; n -= QK, b++, out += QK) {
-        float d = fp16_to_float(b->d), m = fp16_to_float(b->m);
         unpack_five_bits(b->qs, b->qh, level);
-        for (size_t j = 0; j < QK; j++)
-            out[j] = (float)level[j] * d + m;
+        put_line(level, b->d, b->m, out);
     }
 }
 
@@ -201,15 +214,14 @@ QUANT_ENCODER(q5_1)
     struct search_row row = search_row_of(x, n, importance);
     uint8_t level[QK];
     for (size_t i = 0; i + QK <= n; i += QK, b++) {
-        struct search_halves h = fit_line(&row, x, i, 31, level);
+        struct search_halves h = fit_line(&row, i, &shape_q5_1, level);
         b->d = h.scale;
         b->m = h.offset;
         pack_five_bits(level, b->qs, b->qh);
     }
 }
 
-/* ---- One and two bits
- * ------------------------------------------------------------------------------ */
+/* ---- One and two bits ----------------------------------------------------------------- */
 
 /* 128 elements: bit 1 is d, bit 0 is -d. */
 QUANT_DECODER(q1_0)

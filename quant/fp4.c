@@ -14,6 +14,7 @@ static const int8_t ordered[15] = {-12, -8, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6
 static const uint8_t code_of[15] = {15, 14, 13, 12, 11, 10, 9, 0, 1, 2, 3, 4, 5, 6, 7};
 
 #define MX 32 /* elements of a block of MXFP4 */
+static const struct search_shape shape = {.n = MX};
 
 QUANT_DECODER(mxfp4)
 {
@@ -96,9 +97,9 @@ QUANT_ENCODER(mxfp4)
     float near[MX];
     codebook_init(&book, ordered, sizeof ordered);
     for (size_t i = 0; i + MX <= n; i += MX, b++) {
-        struct search_row part = {importance ? importance + i : NULL, row.sigma2};
+        struct search_row part = {near, importance ? importance + i : NULL, row.sigma2};
         int down = bring_down(x + i, near);
-        search_start(&job, &part, near, 0, MX, 0, 0);
+        search_start(&job, &part, 0, &shape);
         uint8_t e = best_exponent(&book, &job, E_MAX - down);
         store_codes(&book, &job, e, b->qs);
         b->e = (uint8_t)(e + down);

@@ -3,12 +3,12 @@
 #include "quant/codebook.h"
 #include "quant/formats.h"
 #include "quant/fp.h"
-#include "quant/iq_tables.h"
 
 #include <math.h>
 #include <string.h>
 
 #define SUB 32 /* elements of a block of IQ4_NL and of a sub-block of IQ4_XS */
+static const struct search_shape shape = {.n = SUB};
 
 static const int8_t levels[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
                                   1,    13,   25,  38,  53,  69,  89,  113};
@@ -80,7 +80,7 @@ QUANT_ENCODER(iq4_nl)
     struct codebook book;
     codebook_init(&book, levels, sizeof levels);
     for (size_t i = 0; i + SUB <= n; i += SUB, b++) {
-        search_start(&job, &row, x, i, SUB, 0, 0);
+        search_start(&job, &row, i, &shape);
         b->d = best_half(&book, &job);
         encode_sub(&book, job.x, fp16_to_float(b->d), b->qs);
     }
@@ -259,7 +259,7 @@ QUANT_ENCODER(iq4_xs)
     codebook_init(&book, levels, sizeof levels);
     for (size_t i = 0; i + QK_K <= n; i += QK_K, b++) {
         for (size_t j = 0; j < N_SUB; j++)
-            search_start(&s.job[j], &row, x, i + j * SUB, SUB, 0, 0);
+            search_start(&s.job[j], &row, i + j * SUB, &shape);
         search_super(&s);
         store_super(&s, b);
     }

@@ -15,7 +15,4 @@ extern const uint64_t quant_iq2s_grid[1024];
 extern const uint32_t quant_iq3xxs_grid[256];
 extern const uint32_t quant_iq3s_grid[512];
 
-/* Levels of IQ4_NL and IQ4_XS. */
-extern const int8_t quant_iq4_levels[16];
-
 #endif

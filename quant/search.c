@@ -202,10 +202,17 @@ struct candidates {
     float scale[SEARCH_LANES], offset[SEARCH_LANES];
 };
 
+/* The search in one block. */
+struct line_search {
+    const struct search_block *block;
+    float offset_max;
+    struct search_line best;
+};
+
 /* Rounds with each candidate, fits it, and keeps the best. */
-static void keep_best_line(const struct search_block *block, const struct candidates *c,
-                           float offset_max, struct search_line *best)
+static void keep_best_line(struct line_search *s, const struct candidates *c)
 {
+    const struct search_block *block = s->block;
     const struct line_lanes line = load_lines(c->scale, c->offset);
     lanes sq = lanes_all(0), sqq = sq, sr = sq, srq = sq, srr = sq;
     float sw = 0;
@@ -221,11 +228,11 @@ static void keep_best_line(const struct search_block *block, const struct candid
         srr += wr * r;
     }
     for (size_t k = 0; k < SEARCH_LANES; k++) {
-        const struct sums s = {sw, sq[k], sqq[k], sr[k], srq[k], srr[k]};
+        const struct sums sums = {sw, sq[k], sqq[k], sr[k], srq[k], srr[k]};
         struct search_line start = {c->scale[k], c->offset[k], 0};
-        struct search_line fitted = fit_line(start, &s, offset_max);
-        if (fitted.error < best->error)
-            *best = fitted;
+        struct search_line fitted = fit_line(start, &sums, s->offset_max);
+        if (fitted.error < s->best.error)
+            s->best = fitted;
     }
 }
 
@@ -234,44 +241,41 @@ static const float low_inwards[] = {0, -0.15f, 0.2f, 0.5f, 0.8f};
 static const float high_inwards[] = {0, -0.2f, 0.2f, 0.35f, 0.5f, 0.65f, 0.8f, 1};
 
 /* Tries all ends of the range above the lower end `from`. */
-static void try_ends(const struct search_block *block, float from, float high, float step,
-                     float offset_max, struct search_line *best)
+static void try_ends(struct line_search *s, float from, float high, float step)
 {
     struct candidates c;
     for (size_t i = 0; i < sizeof high_inwards / sizeof high_inwards[0]; i += SEARCH_LANES) {
         for (size_t k = 0; k < SEARCH_LANES; k++) {
-            c.scale[k] = (high - high_inwards[i + k] * step - from) / block->hi;
+            c.scale[k] = (high - high_inwards[i + k] * step - from) / s->block->hi;
             c.offset[k] = from;
         }
-        keep_best_line(block, &c, offset_max, best);
+        keep_best_line(s, &c);
     }
 }
 
 /* Rounds again with the best. */
-static void repeat_best(const struct search_block *block, float offset_max,
-                        struct search_line *best)
+static void repeat_best(struct line_search *s)
 {
     struct candidates c;
     for (size_t k = 0; k < SEARCH_LANES; k++) {
-        c.scale[k] = best->scale;
-        c.offset[k] = best->offset;
+        c.scale[k] = s->best.scale;
+        c.offset[k] = s->best.offset;
     }
-    keep_best_line(block, &c, offset_max, best);
+    keep_best_line(s, &c);
 }
 
 /* Moves either end of the best line's range a little, to leave a local optimum. */
-static void disturb_best(const struct search_block *block, float by, float offset_max,
-                         struct search_line *best)
+static void disturb_best(struct line_search *s, float by)
 {
     static const float low[] = {1, -1, 0, 0}, high[] = {0, 0, 1, -1};
     struct candidates c;
-    const struct search_line from = *best;
+    const struct search_line from = s->best;
     for (size_t k = 0; k < SEARCH_LANES; k++) {
         float shift = low[k] * by * from.scale;
-        c.offset[k] = from.offset + shift < offset_max ? from.offset + shift : offset_max;
-        c.scale[k] = from.scale * (1 + (high[k] - low[k]) * by / block->hi);
+        c.offset[k] = fminf(from.offset + shift, s->offset_max);
+        c.scale[k] = from.scale * (1 + (high[k] - low[k]) * by / s->block->hi);
     }
-    keep_best_line(block, &c, offset_max, best);
+    keep_best_line(s, &c);
 }
 
 struct search_line search_scale_offset(const struct search_block *block, float offset_max)
@@ -283,22 +287,22 @@ struct search_line search_scale_offset(const struct search_block *block, float o
         high = block->x[i] > high ? block->x[i] : high;
     }
     low = low < offset_max ? low : offset_max;
-    struct search_line best = {0, low, INFINITY};
+    struct line_search s = {block, offset_max, {0, low, INFINITY}};
     if (!(high > low)) {
-        best.error = search_error(block, 0, low);
-        return best;
+        s.best.error = search_error(block, 0, low);
+        return s.best;
     }
     const float step = (high - low) / block->hi;
     for (size_t i = 0; i < sizeof low_inwards / sizeof low_inwards[0]; i++) {
         float from = low + low_inwards[i] * step;
         if (from > offset_max) /* the end at offset_max was the first */
             continue;
-        try_ends(block, from, high, step, offset_max, &best);
+        try_ends(&s, from, high, step);
     }
     for (int i = 0; i < rounds; i++) {
-        repeat_best(block, offset_max, &best);
-        disturb_best(block, 0.1f, offset_max, &best);
-        disturb_best(block, 0.25f, offset_max, &best);
+        repeat_best(&s);
+        disturb_best(&s, 0.1f);
+        disturb_best(&s, 0.25f);
     }
-    return best;
+    return s.best;
 }

@@ -7,17 +7,19 @@ struct search_row search_row_of(const float *x, size_t n, const float *importanc
 {
     double sum = 0;
     for (size_t i = 0; importance && i < n; i++) {
-        double v = search_limit(x[i]);
+        double v = (double)search_limit(x[i]);
         sum += v * v;
     }
-    return (struct search_row){importance, n ? (float)(sum / (double)n) : 0};
+    return (struct search_row){x, importance, n ? (float)(sum / (double)n) : 0};
 }
 
-void search_start(struct search_job *job, const struct search_row *row, const float *x,
-                  size_t first, size_t n, float lo, float hi)
+void search_start(struct search_job *job, const struct search_row *row, size_t first,
+                  const struct search_shape *shape)
 {
+    const size_t n = shape->n;
+    const float lo = (float)shape->lo, hi = (float)shape->hi;
     for (size_t i = 0; i < n; i++) {
-        job->x[i] = search_limit(x[first + i]);
+        job->x[i] = search_limit(row->x[first + i]);
         job->a[i] = row->importance ? row->importance[first + i] : 1;
     }
     job->bound_share = search_normalise(job->a, n);
@@ -77,8 +79,10 @@ static struct search_halves best_of(const struct search_job *job, struct pool *p
     float searched[CANDIDATES], bound[CANDIDATES];
     while (pool->n < CANDIDATES)
         add(pool, pool->halves[0].scale, pool->halves[0].offset);
-    search_errors(&job->searched, pool->scale, pool->offset, searched, CANDIDATES);
     search_errors(&job->bound, pool->scale, pool->offset, bound, CANDIDATES);
+    if (!job->weighted)
+        return pool->halves[search_choose(bound, bound, CANDIDATES)];
+    search_errors(&job->searched, pool->scale, pool->offset, searched, CANDIDATES);
     return pool->halves[search_choose(searched, bound, CANDIDATES)];
 }
 

@@ -27,14 +27,21 @@ struct search_job {
 
 /* What a block is given of its row. */
 struct search_row {
-    const float *importance; /* of the row, or NULL */
-    float sigma2;            /* mean square of the row */
+    const float *x;
+    const float *importance; /* or NULL */
+    float sigma2;            /* mean square */
 };
 struct search_row search_row_of(const float *x, size_t n, const float *importance);
 
-/* Block of `n` elements at x[first] of its row, with levels lo..hi. */
-void search_start(struct search_job *job, const struct search_row *row, const float *x,
-                  size_t first, size_t n, float lo, float hi);
+/* Elements of a block, and the levels lo..hi that encode them. */
+struct search_shape {
+    size_t n;
+    int lo, hi;
+};
+
+/* The block that begins at element `first` of its row. */
+void search_start(struct search_job *job, const struct search_row *row, size_t first,
+                  const struct search_shape *shape);
 
 /* Of n candidates the one with the least searched error among those whose bounding error
  * is close to the least, and not above that of candidate 0, rounding to nearest. */
@@ -55,10 +62,11 @@ uint16_t search_best_scale(const struct search_job *job, float nearest);
 /* The best scale and offset. */
 struct search_halves search_best_line(const struct search_job *job, float scale, float offset);
 
-/* The level of element i for decoded values. */
-static inline int search_level_of(const struct search_job *job, size_t i, float scale,
-                                  float offset)
+/* The level of element i, lo..hi. */
+static inline int search_level_of(const struct search_job *job, size_t i,
+                                  struct search_halves stored)
 {
+    float scale = fp16_to_float(stored.scale), offset = fp16_to_float(stored.offset);
     float inverse = search_inverse(scale);
     return (int)search_level((job->x[i] - offset) * inverse, job->searched.lo,
                              job->searched.hi);

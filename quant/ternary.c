@@ -9,14 +9,14 @@
 
 /* Searches d and stores the elements as 0, 1, 2. A model that was trained to be ternary
  * has d = max |x| in every block, which is the first candidate. */
-static uint16_t fit(const struct search_row *row, const float *x, size_t first,
-                    uint8_t trit[QK_K])
+static uint16_t fit(const struct search_row *row, size_t first, uint8_t trit[QK_K])
 {
+    static const struct search_shape shape = {QK_K, -1, 1};
     struct search_job job;
-    search_start(&job, row, x, first, QK_K, -1, 1);
+    search_start(&job, row, first, &shape);
     uint16_t d = search_best_scale(&job, fabsf(search_extreme(job.x, QK_K)));
     for (size_t i = 0; i < QK_K; i++)
-        trit[i] = (uint8_t)(search_level_of(&job, i, fp16_to_float(d), 0) + 1);
+        trit[i] = (uint8_t)(search_level_of(&job, i, (struct search_halves){d, 0}) + 1);
     return d;
 }
 
@@ -74,7 +74,7 @@ QUANT_ENCODER(tq1_0)
     uint8_t trit[QK_K];
     for (size_t i = 0; i + QK_K <= n; i += QK_K, b++) {
         uint8_t *byte = b->qs;
-        b->d = fit(&row, x, i, trit);
+        b->d = fit(&row, i, trit);
         for (size_t r = 0; r < 3; r++) {
             byte = r == 2 ? b->qh : byte;
             for (size_t m = 0; m < runs[r].bytes; m++)
@@ -103,7 +103,7 @@ QUANT_ENCODER(tq2_0)
     struct search_row row = search_row_of(x, n, importance);
     uint8_t trit[QK_K];
     for (size_t i = 0; i + QK_K <= n; i += QK_K, b++) {
-        b->d = fit(&row, x, i, trit);
+        b->d = fit(&row, i, trit);
         memset(b->qs, 0, sizeof b->qs);
         for (size_t e = 0; e < QK_K; e++)
             b->qs[e / 128 * 32 + e % 32] |= (uint8_t)(trit[e] << 2 * (e % 128 / 32));
