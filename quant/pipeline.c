@@ -46,7 +46,6 @@ enum gguf_status quant_report(const struct quant_settings *settings, uint64_t do
 struct row_result {
     double error, energy;
     uint64_t invalid; /* index of an element that is not finite, or UINT64_MAX */
-    bool overflow;    /* it was finite before it was encoded */
 };
 
 /* One piece of memory for the whole run, grown to the largest tensor's need, and what lies
@@ -135,15 +134,6 @@ static enum gguf_status fail_invalid(const struct task *t, uint64_t element,
                      (unsigned long long)element);
 }
 
-static enum gguf_status fail_overflow(const struct task *t, uint64_t element,
-                                      struct gguf_error *err)
-{
-    return gguf_fail(err, GGUF_ERR_DATA, offset_of(t->tensor, element),
-                     "%s: tensor %s: element %llu is too large for %s",
-                     quant_path_of(t->model, t->tensor), gguf_text(t->tensor->name).text,
-                     (unsigned long long)element, gguf_type_find(t->to->type)->name);
-}
-
 /* ---- Conversion ------------------------------------------------------------------------- */
 
 /* The first element that is not finite, or UINT64_MAX. */
@@ -192,10 +182,6 @@ static void convert_row(const struct task *t, struct workspace *w, uint64_t firs
     t->to->encode(x, target, n, importance_of(t, first + r));
     t->to->decode(target, y, n);
     measure_row(x, y, n, result);
-    if (!isfinite(result->error)) {
-        result->invalid = find_invalid(y, n);
-        result->overflow = true;
-    }
 }
 
 /* Sums are taken in the order of the rows: they do not depend on the threads. */
@@ -208,10 +194,8 @@ static enum gguf_status convert_chunk(const struct task *t, struct workspace *w,
         convert_row(t, w, first, r, w->floats + (size_t)omp_get_thread_num() * 2 * n);
     for (size_t r = 0; r < rows; r++) {
         const struct row_result *result = &w->results[r];
-        uint64_t element = (first + r) * n + result->invalid;
         if (result->invalid != UINT64_MAX)
-            return result->overflow ? fail_overflow(t, element, err)
-                                    : fail_invalid(t, element, err);
+            return fail_invalid(t, (first + r) * n + result->invalid, err);
         t->item->error += result->error;
         t->item->energy += result->energy;
     }

@@ -198,9 +198,8 @@ enum gguf_status quant_check(const struct gguf *model, const struct quant_item *
  * Reads, converts and writes all tensors: items[i] becomes tensor i of `writer`, which has
  * begun and is not finished here. Memory is bounded by the threads and the longest row, not
  * by the model. The bytes and the errors do not depend on the number of threads.
- * Errors: those of quant_check, of reading and of writing; GGUF_ERR_DATA for a source with
- * NaN or infinity, or with a value too large for the type, with the tensor and the index of
- * the element; GGUF_ERR_CANCELLED.
+ * Errors: those of quant_check, of reading and of writing; GGUF_ERR_DATA for NaN or
+ * infinity in a source, with the tensor and the index of the element; GGUF_ERR_CANCELLED.
  */
 enum gguf_status quant_run(const struct gguf *model, struct gguf_writer *writer,
                            struct quant_item *items, size_t n,
