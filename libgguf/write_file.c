@@ -71,13 +71,14 @@ static enum gguf_status check_target(struct writer_shard *s, bool overwrite,
     return resolve(s, err);
 }
 
-static enum gguf_status check_space(const struct gguf_writer *w, const char *folder,
+static enum gguf_status check_space(struct gguf_writer *w, const char *folder,
                                     struct gguf_error *err)
 {
     struct statvfs fs;
-    uint64_t needed = 0, available;
-    for (size_t i = 0; i < w->n_shards; i++)
-        needed += w->shards[i].total_bytes;
+    uint64_t needed, available;
+    enum gguf_status status = gguf_writer_total_bytes(w, &needed, err);
+    if (status)
+        return status;
     if (statvfs(folder, &fs) != 0)
         return gguf_fail_errno(err, GGUF_NO_OFFSET, "%s: cannot write into folder %s", w->path,
                                folder);
