@@ -1,0 +1,1 @@
+gguf-quant --list --json | node -e 'const l = JSON.parse(require("fs").readFileSync(0)); console.log(l.length, l.map((m) => m.type).join(" "))'

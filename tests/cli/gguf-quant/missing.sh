@@ -1,0 +1,1 @@
+gguf-quant no-such-file.gguf $TMP/out.gguf Q8_0

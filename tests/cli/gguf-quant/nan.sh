@@ -1,0 +1,8 @@
+# a NaN in the input is named, and nothing is left behind
+cp fixtures/shakespeare-f16.gguf $TMP/nan.gguf
+offset=$(gguf-info --json $TMP/nan.gguf | node -e 'const j = JSON.parse(require("fs").readFileSync(0)); console.log(j.tensors.find((t) => t.name === "blk.0.ffn_up.weight").offset + 2 * 1000)')
+printf '\000\176' | dd of=$TMP/nan.gguf bs=1 seek=$offset conv=notrunc 2>/dev/null
+gguf-quant -q $TMP/nan.gguf $TMP/out.gguf Q4_K_M
+code=$?
+ls -A $TMP
+exit $code
