@@ -15,9 +15,13 @@ bin=${BUILD#"$PWD"/}
 cat <<EOF
 
 Next:
-  $bin/gguf-info --tensors --stats $out   every tensor and its numbers
-  $bin/gguf-quant --list                                     all types with their bits per weight
-  $bin/gguf-quant --dry-run your-model-f16.gguf Q4_K_M       exact size, nothing written
+  $bin/gguf-info --tensors --stats $out
+      every tensor and its numbers
+  $bin/gguf-quant --list
+      all types with their bits per weight
+  $bin/gguf-quant --dry-run your-model-f16.gguf Q4_K_M
+      types and exact size, nothing written
   $bin/gguf-quant your-model-f16.gguf out.gguf Q4_K_M
-  make install PREFIX=\$HOME/.local                           programs, library and man pages
+  make install PREFIX=\$HOME/.local
+      programs, library and man pages
 EOF
