@@ -123,8 +123,10 @@ enum gguf_status gguf_shard_name(struct writer_shard *s, struct gguf_error *err)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    s->temp = hidden_name(s->path, &now, "tmp");
-    s->backup = hidden_name(s->path, &now, "old");
+    if (!s->temp)
+        s->temp = hidden_name(s->path, &now, "tmp");
+    if (!s->backup)
+        s->backup = hidden_name(s->path, &now, "old");
     return s->temp && s->backup ? GGUF_OK : gguf_fail_memory(err);
 }
 
@@ -234,7 +236,4 @@ void gguf_shard_close(struct writer_shard *s)
     if (s->fd >= 0)
         close(s->fd);
     s->fd = -1;
-    free(s->temp);
-    free(s->backup);
-    s->temp = s->backup = NULL;
 }

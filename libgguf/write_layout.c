@@ -217,6 +217,8 @@ void gguf_writer_unfix(struct gguf_writer *w)
 {
     for (size_t i = 0; i < w->n_shards; i++) {
         free(w->shards[i].path);
+        free(w->shards[i].temp);
+        free(w->shards[i].backup);
         free(w->shards[i].header.data);
     }
     free(w->shards);
@@ -251,5 +253,5 @@ const char *gguf_writer_file_path(const struct gguf_writer *writer, size_t index
 
 const char *gguf_writer_temp_path(const struct gguf_writer *writer, size_t index)
 {
-    return index < writer->n_shards ? writer->shards[index].temp : NULL;
+    return writer->begun && index < writer->n_shards ? writer->shards[index].temp : NULL;
 }

@@ -45,7 +45,7 @@ struct writer_tensor {
 
 struct writer_shard {
     char *path;          /* NULL in a dry run */
-    char *temp, *backup; /* names beside the target; NULL until begun */
+    char *temp, *backup; /* names beside the target; NULL until begun, then constant */
     int fd;              /* of the temporary file; -1 while closed */
     size_t first, count; /* tensors */
     struct gguf_buffer header;
@@ -88,7 +88,7 @@ char *gguf_folder_of(const char *path);
 /* Everything that can be refused before a file is created: targets, then free space. */
 enum gguf_status gguf_writer_check_targets(struct gguf_writer *writer, struct gguf_error *err);
 
-/* Sets the names of the files beside the target. */
+/* Sets the names of the files beside the target, once: a signal handler may read them. */
 enum gguf_status gguf_shard_name(struct writer_shard *shard, struct gguf_error *err);
 
 /* Creates the temporary file, reserves its space and writes the header. `keep_open` is for

@@ -210,6 +210,26 @@ static void a_name_of_the_greatest_length(void **state)
     assert_complete(scratch_path(s, name));
 }
 
+/* A begin that was refused may be tried again. */
+static void begin_again(void **state)
+{
+    struct scratch *s = *state;
+    struct gguf_error err = {0};
+    struct gguf_writer *w = declare(scratch_path(s, "x"), false);
+    scratch_write(scratch_path(s, "x"), "old");
+    assert_int_equal(gguf_writer_begin(w, &err), GGUF_ERR_EXISTS);
+    assert_int_equal(unlink(scratch_path(s, "x")), 0);
+    assert_null(gguf_writer_temp_path(w, 0));
+    must(gguf_writer_begin(w, &err), &err);
+    assert_int_equal(access(gguf_writer_temp_path(w, 0), F_OK), 0);
+    write_half(w, 0, 0);
+    write_rest(w);
+    must(gguf_writer_finish(w, &err), &err);
+    assert_null(gguf_writer_temp_path(w, 0));
+    gguf_writer_free(w);
+    assert_complete(scratch_path(s, "x"));
+}
+
 /* ---- Space
  * -------------------------------------------------------------------------------------- */
 
@@ -425,6 +445,7 @@ int main(int argc, char **argv)
         IN_SCRATCH(a_new_file_obeys_the_umask),
         IN_SCRATCH(only_regular_files_are_replaced),
         IN_SCRATCH(a_name_of_the_greatest_length),
+        IN_SCRATCH(begin_again),
         IN_SCRATCH(too_little_space_is_known_before),
         IN_SCRATCH(a_full_disk),
         IN_SCRATCH(killed_halfway_the_old_file_stays),
