@@ -27,6 +27,12 @@ static struct gguf_str str(const char *text)
     return (struct gguf_str){text, strlen(text)};
 }
 
+static void must(enum gguf_status status, const struct gguf_error *err)
+{
+    if (status)
+        cli_die("%s", err->message);
+}
+
 /* ---- Importance ------------------------------------------------------------------------ */
 
 static bool name_contains(struct gguf_str name, const char *part)
@@ -55,24 +61,28 @@ static bool is_used(const struct request *r, struct gguf_str name)
     return !contains_any(name, &r->exclude);
 }
 
+static bool is_tensor(const struct gguf *model, struct gguf_str name)
+{
+    char text[GGUF_MAX_NAME + 1];
+    if (name.size >= sizeof text)
+        return false;
+    memcpy(text, name.data, name.size);
+    text[name.size] = '\0';
+    return gguf_tensor_find(model, text) != NULL;
+}
+
 static void open_imatrix(struct job *job)
 {
     struct gguf_error err;
     const char *path = job->request->imatrix;
-    if (quant_imatrix_open(&job->imatrix, path, &err))
-        cli_die("%s", err.message);
+    must(quant_imatrix_open(&job->imatrix, path, &err), &err);
     size_t known = 0;
     for (size_t i = 0; i < quant_imatrix_count(job->imatrix); i++) {
-        const struct quant_importance *entry = quant_imatrix_at(job->imatrix, i);
-        char name[GGUF_MAX_NAME + 1];
-        if (!is_used(job->request, entry->name))
-            continue;
-        job->imatrix_entries++;
-        if (entry->name.size >= sizeof name)
-            continue;
-        memcpy(name, entry->name.data, entry->name.size);
-        name[entry->name.size] = '\0';
-        known += gguf_tensor_find(job->model, name) != NULL;
+        struct gguf_str name = quant_imatrix_at(job->imatrix, i)->name;
+        if (is_used(job->request, name)) {
+            job->imatrix_entries++;
+            known += is_tensor(job->model, name);
+        }
     }
     if (job->imatrix_entries == 0)
         cli_die("%s: no entry is left to use", path);
@@ -81,20 +91,17 @@ static void open_imatrix(struct job *job)
                 path, job->imatrix_entries, job->request->input);
 }
 
-/* Importance matters where values are rounded to few levels. */
-static bool takes_importance(uint32_t type)
+bool job_takes_importance(const struct job *job, const struct quant_item *item)
 {
-    const struct gguf_type_info *info = gguf_type_find(type);
-    return info && info->block_elements > 1;
+    const struct gguf_type_info *info = gguf_type_find(item->choice.type);
+    return info->block_elements > 1 && item->choice.type != job_tensor(job, item)->type;
 }
 
 static void assign_importance(struct job *job, struct quant_item *item)
 {
-    const struct gguf_tensor *t = job_tensor(job, item);
-    if (!job->imatrix || !takes_importance(item->choice.type) ||
-        !is_used(job->request, t->name))
-        return;
-    item->importance = quant_imatrix_find(job->imatrix, t->name);
+    struct gguf_str name = job_tensor(job, item)->name;
+    if (job->imatrix && job_takes_importance(job, item) && is_used(job->request, name))
+        item->importance = quant_imatrix_find(job->imatrix, name);
 }
 
 /* The mix with the fewest bits is of little use without importance, and llama-quantize
@@ -119,8 +126,8 @@ static void choose_types(struct job *job)
     recipe.overrides = job->request->overrides;
     recipe.n_overrides = job->request->n_overrides;
     recipe.has_imatrix = job->imatrix != NULL;
-    if (quant_recipe_apply(job->model, &recipe, job->request->keep_split, choices, &err))
-        cli_die("%s", err.message);
+    must(quant_recipe_apply(job->model, &recipe, job->request->keep_split, choices, &err),
+         &err);
     job->items = cli_alloc(n, sizeof *job->items);
     job->n_items = n;
     for (size_t i = 0; i < n; i++) {
@@ -141,51 +148,45 @@ static struct gguf_str shortened(struct gguf_str s)
     return s;
 }
 
-static bool any_quantized(const struct job *job)
+static void set_string(struct job *job, const char *key, struct gguf_str value)
 {
-    for (size_t i = 0; i < job->n_items; i++) {
-        if (takes_importance(job->items[i].choice.type))
-            return true;
-    }
-    return false;
+    struct gguf_error err;
+    must(gguf_writer_set_string(job->writer, key, value, &err), &err);
 }
 
-static void must(enum gguf_status status, const struct gguf_error *err)
+static void set_u32(struct job *job, const char *key, uint64_t value)
 {
-    if (status)
-        cli_die("%s", err->message);
+    struct gguf_error err;
+    uint32_t narrow = value < UINT32_MAX ? (uint32_t)value : UINT32_MAX;
+    must(gguf_writer_set_u32(job->writer, key, narrow, &err), &err);
+}
+
+/* The keys that llama-quantize sets. */
+static void set_provenance(struct job *job)
+{
+    struct gguf_str dataset = quant_imatrix_dataset(job->imatrix);
+    uint64_t chunks = quant_imatrix_chunks(job->imatrix);
+    set_string(job, "quantize.imatrix.file", shortened(str(job->request->imatrix)));
+    if (dataset.size)
+        set_string(job, "quantize.imatrix.dataset", shortened(dataset));
+    set_u32(job, "quantize.imatrix.entries_count", job->imatrix_entries);
+    if (chunks)
+        set_u32(job, "quantize.imatrix.chunks_count", chunks);
 }
 
 static void set_metadata(struct job *job)
 {
+    enum { QUANTIZATION_VERSION = 2 }; /* of the block formats; there is no other today */
     struct gguf_error err;
     const struct request *r = job->request;
-    struct gguf_writer *w = job->writer;
-    must(gguf_writer_copy_metadata(w, job->model, &err), &err);
-    if (any_quantized(job))
-        must(gguf_writer_set_u32(w, "general.quantization_version", 2, &err), &err);
+    must(gguf_writer_copy_metadata(job->writer, job->model, &err), &err);
+    set_u32(job, "general.quantization_version", QUANTIZATION_VERSION);
     if (r->recipe.mix->file_type != QUANT_TYPE_NONE)
-        must(gguf_writer_set_u32(w, "general.file_type", r->recipe.mix->file_type, &err), &err);
-    if (job->imatrix) {
-        must(gguf_writer_set_string(w, "quantize.imatrix.file", shortened(str(r->imatrix)),
-                                    &err),
-             &err);
-        struct gguf_str dataset = quant_imatrix_dataset(job->imatrix);
-        if (dataset.size)
-            must(
-                gguf_writer_set_string(w, "quantize.imatrix.dataset", shortened(dataset), &err),
-                &err);
-        must(gguf_writer_set_u32(w, "quantize.imatrix.entries_count",
-                                 (uint32_t)job->imatrix_entries, &err),
-             &err);
-        uint64_t chunks = quant_imatrix_chunks(job->imatrix);
-        if (chunks)
-            must(gguf_writer_set_u32(w, "quantize.imatrix.chunks_count",
-                                     chunks < UINT32_MAX ? (uint32_t)chunks : UINT32_MAX, &err),
-                 &err);
-    }
+        set_u32(job, "general.file_type", r->recipe.mix->file_type);
+    if (job->imatrix)
+        set_provenance(job);
     for (size_t i = 0; i < r->metadata.n; i++)
-        override_apply(w, job->model, r->metadata.word[i]);
+        override_apply(job->writer, job->model, r->metadata.word[i]);
 }
 
 static void declare_output(struct job *job)
@@ -219,22 +220,42 @@ static void refuse_input_as_output(const struct job *job, const char *output)
     }
 }
 
-void job_plan(struct job *job, const struct request *request)
+static void open_model(struct job *job)
 {
     struct gguf_error err;
-    *job = (struct job){.request = request};
-    if (gguf_open(&job->model, request->input, 0, &err))
-        cli_die("%s", err.message);
+    must(gguf_open(&job->model, job->request->input, 0, &err), &err);
     for (size_t i = 0; i < gguf_file_count(job->model); i++)
         job->input_bytes += gguf_file_at(job->model, i)->file_bytes;
     if (gguf_tensor_count(job->model) == 0)
-        cli_die("%s: holds no tensors, so there is nothing to quantize", request->input);
+        cli_die("%s: holds no tensors, so there is nothing to quantize", job->request->input);
+}
+
+/* A dry run answers for quantized sources too, and says what a real one would. */
+static void check_items(const struct job *job)
+{
+    struct gguf_error err;
+    struct quant_settings settings = {.requantize = job->request->requantize};
+    enum gguf_status status =
+        quant_check(job->model, job->items, job->n_items, &settings, &err);
+    if (status == GGUF_ERR_ARGUMENT && job->request->dry_run) {
+        cli_warning("%s; a real run needs --allow-requantize", err.message);
+        settings.requantize = true;
+        status = quant_check(job->model, job->items, job->n_items, &settings, &err);
+    } else if (status == GGUF_ERR_ARGUMENT) {
+        cli_die("%s; --allow-requantize makes it all the same", err.message);
+    }
+    must(status, &err);
+}
+
+void job_plan(struct job *job, const struct request *request)
+{
+    *job = (struct job){.request = request};
+    open_model(job);
     if (request->imatrix)
         open_imatrix(job);
     choose_types(job);
     declare_output(job);
-    struct quant_settings settings = {.requantize = request->requantize || request->dry_run};
-    must(quant_check(job->model, job->items, job->n_items, &settings, &err), &err);
+    check_items(job);
     if (request->dry_run)
         return;
     refuse_input_as_output(job, request->output);
@@ -259,12 +280,19 @@ static void on_signal(int number)
     caught_signal = number;
 }
 
+/* The OpenMP runtime ends the program when it has no memory. */
+static void on_exit_abandon(void)
+{
+    gguf_writer_abandon(writer_to_abandon);
+}
+
 static void catch_signals(struct gguf_writer *writer)
 {
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
     struct sigaction action = {.sa_handler = on_signal};
     sigemptyset(&action.sa_mask);
     writer_to_abandon = writer;
+    atexit(on_exit_abandon);
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         sigaction(numbers[i], &action, NULL);
 }

@@ -1,6 +1,7 @@
 /* --list: the mixes, with the bits per weight that the recipe gives a common model. */
 #include "tools/gguf-quant/job.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -167,6 +168,31 @@ static void list_json(const struct gguf *model)
         json_text(item, "summary", mix->summary);
     }
     json_print(root);
+}
+
+/* Letters that two names have in common from the start, case ignored. */
+static size_t common_start(const char *a, const char *b)
+{
+    size_t n = 0;
+    while (a[n] && b[n] && tolower((unsigned char)a[n]) == tolower((unsigned char)b[n]))
+        n++;
+    return n;
+}
+
+void similar_mixes(char *out, size_t size, const char *name)
+{
+    size_t longest = 2, used = 0; /* one letter is no likeness */
+    for (size_t i = 0; quant_mix_at(i); i++) {
+        size_t n = is_listed(quant_mix_at(i)) ? common_start(name, quant_mix_at(i)->name) : 0;
+        longest = n > longest ? n : longest;
+    }
+    out[0] = '\0';
+    for (size_t i = 0; quant_mix_at(i) && used < size; i++) {
+        const struct quant_mix *mix = quant_mix_at(i);
+        if (is_listed(mix) && common_start(name, mix->name) >= longest)
+            used +=
+                (size_t)snprintf(out + used, size - used, "%s%s", used ? ", " : "", mix->name);
+    }
 }
 
 void report_mixes(bool json)

@@ -102,8 +102,12 @@ static uint32_t parse_type(const char *option, const char *name)
 {
     const struct gguf_type_info *info = gguf_type_by_name(name);
     const struct quant_format *format = info ? quant_format_find(info->id) : NULL;
+    const struct quant_mix *mix = quant_mix_by_name(name);
     if (info && !(format && format->encode))
         cli_die("--%s: %s can be read but not made here", option, info->name);
+    if (!info && mix && mix->can_encode && mix->base != QUANT_TYPE_NONE)
+        cli_die("--%s: %s is a mix for a whole model; the type of a tensor is %s", option,
+                mix->name, gguf_type_find(mix->base)->name);
     if (!info)
         cli_die("--%s: there is no type \"%s\"; see gguf-quant --list", option, name);
     return info->id;
@@ -190,6 +194,7 @@ static bool take_options(struct cli *cli, struct request *r)
             take_value(r, id, cli->value);
     }
     r->quiet = cli->verbosity < 0;
+    r->verbose = cli->verbosity > 0;
     if (r->include.n && r->exclude.n)
         cli_die("--include-weights and --exclude-weights exclude each other");
     if (!r->imatrix && (r->include.n || r->exclude.n))
@@ -202,6 +207,10 @@ static bool take_options(struct cli *cli, struct request *r)
 static const struct quant_mix *find_mix(const char *name)
 {
     const struct quant_mix *mix = quant_mix_by_name(name);
+    char similar[256];
+    similar_mixes(similar, sizeof similar, name);
+    if (!mix && *similar)
+        cli_die("there is no type \"%s\"; similar: %s; see gguf-quant --list", name, similar);
     if (!mix)
         cli_die("there is no type \"%s\"; see gguf-quant --list", name);
     if (!mix->can_encode)
@@ -253,10 +262,13 @@ int main(int argc, char **argv)
         .recipe = {.output_type = QUANT_TYPE_NONE, .embedding_type = QUANT_TYPE_NONE}};
     int code = CLI_OK;
     cli_start(&cli, &program, argc, argv);
-    if (take_options(&cli, &r))
+    if (take_options(&cli, &r)) {
+        int n;
+        cli_positionals(&cli, 0, 0, &n);
         report_mixes(r.json);
-    else
+    } else {
         code = quantize(&cli, &r);
+    }
     request_free(&r);
     return cli_finish(&cli, code);
 }
