@@ -61,7 +61,8 @@ while read -r file expected checks; do
   info=$BUILD/asan/gguf-info
   verdict "$file" "$expected"
   survives "$file text" "$info" "$f" --metadata --full --tensors --layout --stats --chat-template \
-    --tokenizer --verify -t 2
+    --tokenizer --verify --values t:4 --sort size -t 2
+  survives "$file filters" "$info" "$f" --keys . --names '^t' --sort params
   survives "$file json" "$info" "$f" --json --metadata --full --tensors --layout --stats \
     --chat-template --tokenizer --verify -t 2
   if is_json "$dir/out"; then ok "$file json valid"; else not_ok "$file json valid"; fi
