@@ -44,7 +44,7 @@ static enum gguf_status check_requantize(const struct gguf *model, const struct 
     return gguf_fail(
         err, GGUF_ERR_ARGUMENT, GGUF_NO_OFFSET,
         "%s: tensor %s is quantized already: %s made of %s loses more than %s made "
-        "of the original; --allow-requantize does it all the same",
+        "of the original",
         quant_path_of(model, t), gguf_text(t->name).text, type_name(target), type_name(t->type),
         type_name(target));
 }

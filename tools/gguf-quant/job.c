@@ -242,7 +242,7 @@ static void check_items(const struct job *job)
         settings.requantize = true;
         status = quant_check(job->model, job->items, job->n_items, &settings, &err);
     } else if (status == GGUF_ERR_ARGUMENT) {
-        cli_die("%s; --allow-requantize makes it all the same", err.message);
+        cli_die("%s; --allow-requantize does it all the same", err.message);
     }
     must(status, &err);
 }
