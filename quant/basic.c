@@ -58,7 +58,7 @@ static uint16_t fit_scale(const struct search_row *row, size_t first,
 {
     struct search_job job;
     search_start(&job, row, first, shape);
-    uint16_t d = search_best_scale(&job, search_extreme(job.x, QK) / (float)shape->lo);
+    uint16_t d = search_best_scale(&job, search_extreme(job.input, QK) / (float)shape->lo);
     for (size_t i = 0; i < QK; i++)
         level[i] =
             (uint8_t)(search_level_of(&job, i, (struct search_halves){d, 0}) - shape->lo);

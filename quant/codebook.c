@@ -45,9 +45,18 @@ struct codebook_sums codebook_sums(const struct codebook *book,
     return s;
 }
 
-float codebook_nearest_scale(const struct codebook *book, const struct search_block *block)
+float codebook_nearest_scale(const struct codebook *book, const struct search_job *job)
 {
-    return search_extreme(block->x, block->n) / book->level[0];
+    return search_extreme(job->input, job->searched.n) / book->level[0];
+}
+
+double codebook_true_error(const struct codebook *book, const struct search_job *job,
+                           float scale)
+{
+    float inverse = search_inverse(scale), decoded[SEARCH_BLOCK_MAX];
+    for (size_t i = 0; i < job->searched.n; i++)
+        decoded[i] = scale * book->level[codebook_nearest(book, job->x[i] * inverse)];
+    return search_true_error(job, decoded);
 }
 
 /* Rounds with the scale, fits it to the levels, and keeps the better. */

@@ -53,6 +53,10 @@ struct search_line codebook_search_end(const struct codebook *book,
 
 /* The scale that maps the element of largest magnitude onto the level of largest
  * magnitude, level[0]: rounding to nearest. */
-float codebook_nearest_scale(const struct codebook *book, const struct search_block *block);
+float codebook_nearest_scale(const struct codebook *book, const struct search_job *job);
+
+/* search_true_error of the levels nearest to the elements. */
+double codebook_true_error(const struct codebook *book, const struct search_job *job,
+                           float scale);
 
 #endif

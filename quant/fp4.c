@@ -31,61 +31,70 @@ QUANT_DECODER(mxfp4)
 /* The largest exponent with which the largest level, 12, is still finite. */
 #define E_MAX 252
 
-/* The exponent that brings the largest magnitude into 4 to 8: floor(log2(max)) - 2. */
-static int nearest_exponent(const struct search_job *job, int most)
+/*
+ * The exponents reach further than the search. A block is brought to a largest magnitude of
+ * 0.5 to 1 by a power of two, which is exact but for what then falls below 2^-126 of that,
+ * and the row's mean square with it.
+ */
+struct mx_block {
+    float x[MX];
+    struct search_row row;
+    int power; /* the block was divided by 2^power */
+};
+
+static void normalise(const struct search_row *row, size_t first, struct mx_block *block)
 {
-    float extreme = search_extreme(job->x, MX);
-    int exponent;
+    const float *x = row->x + first;
+    const float extreme = search_extreme(x, MX);
+    (void)frexpf(extreme, &block->power);
     if (extreme == 0)
-        return 0;
-    (void)frexpf(extreme, &exponent); /* magnitude 0.5..1 * 2^exponent */
-    exponent += 127 - 3;
-    return exponent < 0 ? 0 : exponent > most ? most : exponent;
+        block->power = -148; /* the smallest there is: zeros are stored as zero bytes */
+    for (size_t i = 0; i < MX; i++)
+        block->x[i] = ldexpf(x[i], -block->power);
+    float sigma2 = ldexpf(row->sigma2, -2 * block->power);
+    block->row = (struct search_row){block->x, row->importance ? row->importance + first : NULL,
+                                     sigma2 < SEARCH_LIMIT ? sigma2 : SEARCH_LIMIT};
 }
 
-static uint8_t best_exponent(const struct codebook *book, const struct search_job *job,
-                             int most)
+static float scale_of(const struct mx_block *block, int e)
 {
-    int nearest = nearest_exponent(job, most), best = nearest;
-    float d = e8m0_half_to_float((uint8_t)nearest);
-    float least = codebook_error(book, &job->searched, d);
-    float limit = codebook_error(book, &job->bound, d);
-    for (int e = nearest - 1; e <= nearest + 1; e += 2) {
-        if (e < 0 || e > most)
-            continue;
-        d = e8m0_half_to_float((uint8_t)e);
-        float error = codebook_error(book, &job->searched, d);
-        if (error < least && codebook_error(book, &job->bound, d) <= limit) {
+    return ldexpf(0.5f, e - 127 - block->power);
+}
+
+static int clamp_exponent(int e)
+{
+    return e < 0 ? 0 : e > E_MAX ? E_MAX : e;
+}
+
+/* Rounding to nearest brings the largest magnitude into 4 to 8: floor(log2(max)) - 2. The
+ * exponents beside it are compared. */
+static int best_exponent(const struct codebook *book, const struct mx_block *block,
+                         const struct search_job *job)
+{
+    const int nearest = clamp_exponent(block->power - 3 + 127);
+    const double limit = codebook_true_error(book, job, scale_of(block, nearest));
+    float least = codebook_error(book, &job->searched, scale_of(block, nearest));
+    int best = nearest;
+    for (int step = -1; step <= 1; step += 2) {
+        int e = clamp_exponent(nearest + step);
+        float error = codebook_error(book, &job->searched, scale_of(block, e));
+        if (error < least && codebook_true_error(book, job, scale_of(block, e)) <= limit) {
             least = error;
             best = e;
         }
     }
-    return (uint8_t)best;
+    return best;
 }
 
-static void store_codes(const struct codebook *book, const struct search_job *job, uint8_t e,
+static void store_codes(const struct codebook *book, const float *x, float scale,
                         uint8_t qs[16])
 {
-    float inverse = search_inverse(e8m0_half_to_float(e));
+    float inverse = search_inverse(scale);
     for (size_t j = 0; j < MX / 2; j++) {
-        size_t first = codebook_nearest(book, job->x[j] * inverse);
-        size_t second = codebook_nearest(book, job->x[j + MX / 2] * inverse);
+        size_t first = codebook_nearest(book, x[j] * inverse);
+        size_t second = codebook_nearest(book, x[j + MX / 2] * inverse);
         qs[j] = (uint8_t)(code_of[first] | code_of[second] << 4);
     }
-}
-
-/* The exponent reaches further than the search: a block with larger numbers is brought
- * down by a power of two, which is exact, and that is added to the exponent. */
-#define FAR_EXPONENT 100
-
-static int bring_down(const float *x, float out[MX])
-{
-    bool far = false;
-    for (size_t i = 0; i < MX; i++)
-        far = far || fabsf(x[i]) > SEARCH_LIMIT;
-    for (size_t i = 0; i < MX; i++)
-        out[i] = far ? ldexpf(x[i], -FAR_EXPONENT) : x[i];
-    return far ? FAR_EXPONENT : 0;
 }
 
 QUANT_ENCODER(mxfp4)
@@ -93,16 +102,15 @@ QUANT_ENCODER(mxfp4)
     struct block_mxfp4 *b = blocks;
     struct search_row row = search_row_of(x, n, importance);
     struct search_job job;
+    struct mx_block block;
     struct codebook book;
-    float near[MX];
     codebook_init(&book, ordered, sizeof ordered);
     for (size_t i = 0; i + MX <= n; i += MX, b++) {
-        struct search_row part = {near, importance ? importance + i : NULL, row.sigma2};
-        int down = bring_down(x + i, near);
-        search_start(&job, &part, 0, &shape);
-        uint8_t e = best_exponent(&book, &job, E_MAX - down);
-        store_codes(&book, &job, e, b->qs);
-        b->e = (uint8_t)(e + down);
+        normalise(&row, i, &block);
+        search_start(&job, &block.row, 0, &shape);
+        int e = best_exponent(&book, &block, &job);
+        store_codes(&book, job.x, scale_of(&block, e), b->qs);
+        b->e = (uint8_t)e;
     }
 }
 

@@ -59,7 +59,7 @@ static uint16_t best_half(const struct codebook *book, const struct search_job *
     uint16_t half[CANDIDATES];
     float searched[CANDIDATES], bound[CANDIDATES];
     size_t n = 0;
-    half[n++] = search_half(codebook_nearest_scale(book, &job->bound));
+    half[n++] = search_half(codebook_nearest_scale(book, job));
     n += add_neighbours(codebook_search(book, &job->searched).scale, half + n);
     if (job->weighted)
         n += add_neighbours(codebook_search(book, &job->bound).scale, half + n);
@@ -67,9 +67,14 @@ static uint16_t best_half(const struct codebook *book, const struct search_job *
         half[n++] = search_half(search_extreme(job->x, SUB) / book->level[k]);
     for (size_t k = 0; k < n; k++) {
         searched[k] = codebook_error(book, &job->searched, fp16_to_float(half[k]));
-        bound[k] = codebook_error(book, &job->bound, fp16_to_float(half[k]));
+        bound[k] = job->weighted ? codebook_error(book, &job->bound, fp16_to_float(half[k]))
+                                 : searched[k];
     }
-    return half[search_choose(searched, bound, n)];
+    uint16_t best = half[search_choose(searched, bound, n)];
+    return codebook_true_error(book, job, fp16_to_float(best)) <=
+                   codebook_true_error(book, job, fp16_to_float(half[0]))
+               ? best
+               : half[0];
 }
 
 QUANT_ENCODER(iq4_nl)
@@ -109,11 +114,11 @@ QUANT_DECODER(iq4_xs)
     }
 }
 
-/* A candidate: what is stored, and its errors. */
+/* A candidate: what is stored, and the searched error. */
 struct super_scales {
     uint16_t d;
     int scale[N_SUB];
-    double searched, bound;
+    double error;
 };
 
 /* A super-block under search. The levels reach further down than up, so that either sign
@@ -122,22 +127,27 @@ struct super {
     const struct codebook *book;
     struct search_job job[N_SUB];
     float wish[2][N_SUB];
-    double limit; /* no result may have a larger bounding error */
+    double limit; /* no result may have a larger true error */
     struct super_scales best;
 };
 
-static void measure(const struct super *s, struct super_scales *c)
+static double searched_error(const struct super *s, const struct super_scales *c)
 {
-    float d = fp16_to_float(c->d);
-    c->searched = c->bound = 0;
-    for (size_t j = 0; j < N_SUB; j++) {
-        const struct search_job *job = &s->job[j];
-        float scale = d * (float)c->scale[j];
-        c->searched += (double)job->searched_share *
-                       (double)codebook_error(s->book, &job->searched, scale);
-        c->bound +=
-            (double)job->bound_share * (double)codebook_error(s->book, &job->bound, scale);
-    }
+    const float d = fp16_to_float(c->d);
+    double error = 0;
+    for (size_t j = 0; j < N_SUB; j++)
+        error += (double)s->job[j].searched_share *
+                 (double)codebook_error(s->book, &s->job[j].searched, d * (float)c->scale[j]);
+    return error;
+}
+
+static double true_error(const struct super *s, const struct super_scales *c)
+{
+    const float d = fp16_to_float(c->d);
+    double error = 0;
+    for (size_t j = 0; j < N_SUB; j++)
+        error += codebook_true_error(s->book, &s->job[j], d * (float)c->scale[j]);
+    return error;
 }
 
 /* The multiple of d nearest to the wish. */
@@ -172,8 +182,8 @@ static void try_d(struct super *s, uint16_t d, struct super_scales *c)
     c->d = d;
     for (size_t j = 0; j < N_SUB; j++)
         c->scale[j] = best_scale(s, j, fp16_to_float(d));
-    measure(s, c);
-    if (c->searched < s->best.searched && c->bound <= s->limit)
+    c->error = searched_error(s, c);
+    if (c->error < s->best.error && true_error(s, c) <= s->limit)
         s->best = *c;
 }
 
@@ -190,17 +200,31 @@ static uint16_t refit(const struct super *s, const struct super_scales *c)
     return ll > 0 ? search_half((float)(d + rl / ll)) : c->d;
 }
 
-/* Sets the limit. */
+/* Takes the integers nearest to wish / d if they lower the limit. */
+static void lower_limit(struct super *s, const float *wish, float d, uint16_t stored)
+{
+    struct super_scales c = {.d = stored};
+    for (size_t j = 0; j < N_SUB; j++)
+        c.scale[j] = nearest_scale(wish[j], d);
+    double error = true_error(s, &c);
+    if (!(error < s->limit))
+        return;
+    s->limit = error;
+    s->best = c;
+    s->best.error = searched_error(s, &c);
+}
+
+/* Sets the limit. The integers are multiples of the d that is stored, or of d before it was
+ * rounded, which differs where half precision does not hold d well. */
 static void round_to_nearest(struct super *s)
 {
     float wish[N_SUB];
     for (size_t j = 0; j < N_SUB; j++)
-        wish[j] = codebook_nearest_scale(s->book, &s->job[j].bound);
-    s->best.d = search_half(search_extreme(wish, N_SUB) / SCALE_LO);
-    for (size_t j = 0; j < N_SUB; j++)
-        s->best.scale[j] = nearest_scale(wish[j], fp16_to_float(s->best.d));
-    measure(s, &s->best);
-    s->limit = s->best.bound;
+        wish[j] = codebook_nearest_scale(s->book, &s->job[j]);
+    const float d = search_extreme(wish, N_SUB) / SCALE_LO;
+    s->limit = INFINITY;
+    lower_limit(s, wish, fp16_to_float(search_half(d)), search_half(d));
+    lower_limit(s, wish, d, search_half(d));
 }
 
 /* The wishes of all sub-blocks; of the better ones the largest in magnitude. */
@@ -224,13 +248,13 @@ static void search_super(struct super *s)
     static const float stretch[] = {1,     0.98f, 1.02f, 0.96f, 1.04f,
                                     0.93f, 1.07f, 0.9f,  0.85f, 1.15f};
     const int rounds = 3;
-    struct super_scales start, best = {.searched = INFINITY};
+    struct super_scales start, best = {.error = INFINITY};
     round_to_nearest(s);
     float widest = make_wishes(s);
     for (size_t k = 0; k < 2 * sizeof stretch / sizeof stretch[0]; k++) {
         float end = k % 2 ? SCALE_HI : SCALE_LO;
         try_d(s, search_half(widest / (end * stretch[k / 2])), &start);
-        if (start.searched < best.searched)
+        if (start.error < best.error)
             best = start;
     }
     for (int i = 0; i < rounds; i++)

@@ -2,6 +2,7 @@
 #include "quant/search_block.h"
 
 #include <math.h>
+#include <string.h>
 
 struct search_row search_row_of(const float *x, size_t n, const float *importance)
 {
@@ -18,18 +19,30 @@ void search_start(struct search_job *job, const struct search_row *row, size_t f
 {
     const size_t n = shape->n;
     const float lo = (float)shape->lo, hi = (float)shape->hi;
+    job->input = row->x + first;
+    job->importance = row->importance ? row->importance + first : NULL;
     for (size_t i = 0; i < n; i++) {
-        job->x[i] = search_limit(row->x[first + i]);
-        job->a[i] = row->importance ? row->importance[first + i] : 1;
+        job->x[i] = search_limit(job->input[i]);
+        job->a[i] = job->importance ? job->importance[i] : 1;
     }
-    job->bound_share = search_normalise(job->a, n);
+    float share = search_normalise(job->a, n);
     for (size_t i = 0; i < n; i++)
         job->w[i] =
             row->importance ? job->a[i] * sqrtf(row->sigma2 + job->x[i] * job->x[i]) : 1;
-    job->searched_share = job->bound_share * search_normalise(job->w, n);
+    job->searched_share = share * search_normalise(job->w, n);
     job->weighted = row->importance != NULL;
     job->searched = (struct search_block){job->x, job->w, n, lo, hi};
     job->bound = (struct search_block){job->x, job->a, n, lo, hi};
+}
+
+double search_true_error(const struct search_job *job, const float *decoded)
+{
+    double error = 0;
+    for (size_t i = 0; i < job->searched.n; i++) {
+        double r = (double)job->input[i] - (double)decoded[i];
+        error += (job->importance ? (double)job->importance[i] : 1) * r * r;
+    }
+    return error;
 }
 
 /* ---- Candidates --------------------------------------------------------------------- */
@@ -74,16 +87,29 @@ size_t search_choose(const float *searched, const float *bound, size_t n)
     return best < n ? best : 0;
 }
 
+static double true_error_of(const struct search_job *job, struct search_halves halves)
+{
+    const float scale = fp16_to_float(halves.scale), offset = fp16_to_float(halves.offset);
+    float decoded[SEARCH_BLOCK_MAX];
+    for (size_t i = 0; i < job->searched.n; i++)
+        decoded[i] = scale * (float)search_level_of(job, i, halves) + offset;
+    return search_true_error(job, decoded);
+}
+
+/* The errors of the search are sums of floats: they choose, but cannot promise that rounding
+ * to nearest is not better by a little. */
 static struct search_halves best_of(const struct search_job *job, struct pool *pool)
 {
     float searched[CANDIDATES], bound[CANDIDATES];
     while (pool->n < CANDIDATES)
         add(pool, pool->halves[0].scale, pool->halves[0].offset);
     search_errors(&job->bound, pool->scale, pool->offset, bound, CANDIDATES);
-    if (!job->weighted)
-        return pool->halves[search_choose(bound, bound, CANDIDATES)];
-    search_errors(&job->searched, pool->scale, pool->offset, searched, CANDIDATES);
-    return pool->halves[search_choose(searched, bound, CANDIDATES)];
+    memcpy(searched, bound, sizeof searched);
+    if (job->weighted)
+        search_errors(&job->searched, pool->scale, pool->offset, searched, CANDIDATES);
+    struct search_halves nearest = pool->halves[0];
+    struct search_halves best = pool->halves[search_choose(searched, bound, CANDIDATES)];
+    return true_error_of(job, best) <= true_error_of(job, nearest) ? best : nearest;
 }
 
 uint16_t search_best_scale(const struct search_job *job, float nearest)

@@ -17,11 +17,12 @@
 #define SEARCH_BLOCK_MAX 256
 
 /* A block and both of its weights, each relative to the largest in the block; what that is
- * worth in a super-block, the shares tell. `searched` and `bound` share x, n, lo and hi. */
+ * worth in a super-block, the share tells. `searched` and `bound` share x, n, lo and hi. */
 struct search_job {
+    const float *input, *importance; /* as given; importance may be NULL */
     float x[SEARCH_BLOCK_MAX], w[SEARCH_BLOCK_MAX], a[SEARCH_BLOCK_MAX];
     struct search_block searched, bound;
-    float searched_share, bound_share;
+    float searched_share;
     bool weighted; /* the two differ */
 };
 
@@ -42,6 +43,10 @@ struct search_shape {
 /* The block that begins at element `first` of its row. */
 void search_start(struct search_job *job, const struct search_row *row, size_t first,
                   const struct search_shape *shape);
+
+/* The squared error of decoded values, weighted by the importance: of the input as given and
+ * in double, so that it is what a user computes, for inputs of any size. */
+double search_true_error(const struct search_job *job, const float *decoded);
 
 /* Of n candidates the one with the least searched error among those whose bounding error
  * is close to the least, and not above that of candidate 0, rounding to nearest. */

@@ -14,7 +14,7 @@ static uint16_t fit(const struct search_row *row, size_t first, uint8_t trit[QK_
     static const struct search_shape shape = {QK_K, -1, 1};
     struct search_job job;
     search_start(&job, row, first, &shape);
-    uint16_t d = search_best_scale(&job, fabsf(search_extreme(job.x, QK_K)));
+    uint16_t d = search_best_scale(&job, fabsf(search_extreme(job.input, QK_K)));
     for (size_t i = 0; i < QK_K; i++)
         trit[i] = (uint8_t)(search_level_of(&job, i, (struct search_halves){d, 0}) + 1);
     return d;

@@ -47,7 +47,7 @@ const struct quant_format *quant_format_find(uint32_t type)
 /* ---- Scales that are no numbers -------------------------------------------------------- */
 
 /* Where a block keeps its floating-point fields: the width is 2 for half precision, 4 for
- * float, 8 for double. MXFP4 and NVFP4 scales are always finite. */
+ * float, 8 for double. NVFP4 scales are always finite. */
 struct scale_fields {
     uint32_t type;
     uint8_t offset, width, count;
@@ -94,7 +94,7 @@ static size_t find_in_fields(const struct scale_fields *fields, const unsigned c
     return SIZE_MAX;
 }
 
-/* Types whose exponent lies elsewhere: bfloat16, and the scattered scale of IQ1_M. */
+/* Types whose exponent lies elsewhere: bfloat16, E8M0, and the scattered scale of IQ1_M. */
 static size_t find_bf16(const uint16_t *v, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -114,12 +114,24 @@ static size_t find_iq1_m(const struct block_iq1_m *b, size_t n)
     return SIZE_MAX;
 }
 
+/* 255 is the NaN of E8M0. */
+static size_t find_mxfp4(const struct block_mxfp4 *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (b[i].e == 255)
+            return i;
+    }
+    return SIZE_MAX;
+}
+
 size_t quant_find_invalid(uint32_t type, const void *blocks, size_t n_blocks)
 {
     if (type == GGUF_BF16)
         return find_bf16(blocks, n_blocks);
     if (type == GGUF_IQ1_M)
         return find_iq1_m(blocks, n_blocks);
+    if (type == GGUF_MXFP4)
+        return find_mxfp4(blocks, n_blocks);
     for (size_t i = 0; i < sizeof scale_fields / sizeof scale_fields[0]; i++) {
         if (scale_fields[i].type == type)
             return find_in_fields(&scale_fields[i], blocks, n_blocks);

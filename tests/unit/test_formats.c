@@ -220,6 +220,9 @@ enum row_kind {
     ROW_VANISHING,
     ROW_TWO_VALUES,
     ROW_TERNARY,
+    ROW_WIDE, /* from far below to far above what a half scale holds */
+    ROW_FAR,
+    ROW_MINUTE, /* squares vanish in float */
     ROW_KINDS
 };
 
@@ -245,6 +248,9 @@ static double element(enum row_kind kind, size_t i, double g)
         [ROW_TERNARY] = g > 0.5    ? 0.043
                         : g < -0.5 ? -0.043
                                    : 0,
+        [ROW_WIDE] = g * exp(12 * g),
+        [ROW_FAR] = 1e11 * g,
+        [ROW_MINUTE] = 1e-22 * fabs(g),
     };
     return of_kind[kind];
 }
@@ -255,14 +261,22 @@ static void make_row(enum row_kind kind, uint64_t seed, float *x)
         x[i] = (float)element(kind, i, next_gaussian(&seed));
 }
 
-enum importance_kind { NO_IMPORTANCE, LOG_NORMAL, ALL_ZERO, HALF_ZERO, IMPORTANCE_KINDS };
+enum importance_kind {
+    NO_IMPORTANCE,
+    LOG_NORMAL,
+    ALL_ZERO,
+    HALF_ZERO,
+    UNEVEN,
+    IMPORTANCE_KINDS
+};
 
 static void make_importance(enum importance_kind kind, uint64_t seed, float *w)
 {
     for (size_t i = 0; i < COLUMNS; i++) {
         double g = next_gaussian(&seed);
-        const double of_kind[IMPORTANCE_KINDS] = {
-            [LOG_NORMAL] = exp(2 * g), [HALF_ZERO] = i % 64 < 32 ? 0 : g * g};
+        const double of_kind[IMPORTANCE_KINDS] = {[LOG_NORMAL] = exp(2 * g),
+                                                  [HALF_ZERO] = i % 64 < 32 ? 0 : g * g,
+                                                  [UNEVEN] = fmin(exp(20 * g), 1e38)};
         w[i] = (float)of_kind[kind];
     }
 }
@@ -423,7 +437,7 @@ static bool check_against_rounding(uint32_t type, enum row_kind kind,
     format->encode(x, blocks, COLUMNS, importance);
     format->decode(blocks, y, COLUMNS);
     double ours = row_error(x, y, importance), theirs = row_error(x, rtn, importance);
-    if (!(ours <= theirs * (1 + 1e-6) + 1e-60))
+    if (!(ours <= theirs * (1 + 1e-9)))
         fail_msg("%s, row kind %d, weights %d: %.9g, rounding %.9g", gguf_type_find(type)->name,
                  (int)kind, (int)weights, ours, theirs);
     return true;
@@ -499,9 +513,11 @@ static void invalid_scales_are_found(void **state)
     }
     static const float numbers[] = {1, -2, INFINITY};
     static const uint16_t bf16[] = {0x3f80, 0x7f80, 0xffc0};
+    static const unsigned char mxfp4[2 * 17] = {[0] = 254, [17] = 255};
     assert_int_equal(quant_find_invalid(GGUF_F32, numbers, 3), 2);
     assert_int_equal(quant_find_invalid(GGUF_F32, numbers, 2), SIZE_MAX);
     assert_int_equal(quant_find_invalid(GGUF_BF16, bf16, 3), 1);
+    assert_int_equal(quant_find_invalid(GGUF_MXFP4, mxfp4, 2), 1);
 }
 
 int main(void)
