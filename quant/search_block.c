@@ -90,9 +90,11 @@ size_t search_choose(const float *searched, const float *bound, size_t n)
 static double true_error_of(const struct search_job *job, struct search_halves halves)
 {
     const float scale = fp16_to_float(halves.scale), offset = fp16_to_float(halves.offset);
+    const float inverse = search_inverse(scale);
+    const float lo = job->searched.lo, hi = job->searched.hi;
     float decoded[SEARCH_BLOCK_MAX];
     for (size_t i = 0; i < job->searched.n; i++)
-        decoded[i] = scale * (float)search_level_of(job, i, halves) + offset;
+        decoded[i] = scale * search_level((job->x[i] - offset) * inverse, lo, hi) + offset;
     return search_true_error(job, decoded);
 }
 

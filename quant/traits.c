@@ -68,10 +68,20 @@ static const struct scale_fields scale_fields[] = {
 /* All bits of the exponent set: infinity or NaN. */
 static bool is_special(const unsigned char *field, size_t width)
 {
-    uint64_t bits = 0;
-    memcpy(&bits, field, width);
-    uint64_t mask = width == 2 ? 0x7c00 : width == 4 ? 0x7f800000 : 0x7ff0000000000000;
-    return (bits & mask) == mask;
+    uint16_t half;
+    uint32_t single;
+    uint64_t twice;
+    switch (width) {
+    case sizeof half:
+        memcpy(&half, field, sizeof half);
+        return (half & 0x7c00) == 0x7c00;
+    case sizeof single:
+        memcpy(&single, field, sizeof single);
+        return (single & 0x7f800000) == 0x7f800000;
+    default:
+        memcpy(&twice, field, sizeof twice);
+        return (twice & 0x7ff0000000000000) == 0x7ff0000000000000;
+    }
 }
 
 static bool has_special(const struct scale_fields *fields, const unsigned char *block)
