@@ -77,7 +77,8 @@ static bool is_safetensors(const unsigned char *head, size_t n)
 static bool is_text(const unsigned char *head, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        if (head[i] == 0x7f || (head[i] < 0x20 && !memchr("\t\n\r", head[i], 3)))
+        bool blank = head[i] == '\t' || head[i] == '\n' || head[i] == '\r';
+        if (head[i] == 0x7f || (head[i] < 0x20 && !blank))
             return false;
     }
     return true;

@@ -14,13 +14,13 @@ static void sizes_of_one_row(void **state)
         uint32_t type;
         uint64_t bytes; /* of 1024 elements */
     } rows[] = {
-        {GGUF_F32, 4096},    {GGUF_F16, 2048},    {GGUF_BF16, 2048},   {GGUF_Q4_0, 576},
-        {GGUF_Q4_1, 640},    {GGUF_Q5_0, 704},    {GGUF_Q5_1, 768},    {GGUF_Q8_0, 1088},
-        {GGUF_Q2_K, 336},    {GGUF_Q3_K, 440},    {GGUF_Q4_K, 576},    {GGUF_Q5_K, 704},
-        {GGUF_Q6_K, 840},    {GGUF_IQ2_XXS, 264}, {GGUF_IQ2_XS, 296},  {GGUF_IQ2_S, 328},
-        {GGUF_IQ3_XXS, 392}, {GGUF_IQ3_S, 440},   {GGUF_IQ1_S, 200},   {GGUF_IQ1_M, 224},
-        {GGUF_IQ4_NL, 576},  {GGUF_IQ4_XS, 544},  {GGUF_TQ1_0, 216},   {GGUF_TQ2_0, 264},
-        {GGUF_MXFP4, 544},   {GGUF_NVFP4, 576},   {GGUF_Q1_0, 144},    {GGUF_Q2_0, 288},
+        {GGUF_F32, 4096},    {GGUF_F16, 2048},    {GGUF_BF16, 2048},  {GGUF_Q4_0, 576},
+        {GGUF_Q4_1, 640},    {GGUF_Q5_0, 704},    {GGUF_Q5_1, 768},   {GGUF_Q8_0, 1088},
+        {GGUF_Q2_K, 336},    {GGUF_Q3_K, 440},    {GGUF_Q4_K, 576},   {GGUF_Q5_K, 704},
+        {GGUF_Q6_K, 840},    {GGUF_IQ2_XXS, 264}, {GGUF_IQ2_XS, 296}, {GGUF_IQ2_S, 328},
+        {GGUF_IQ3_XXS, 392}, {GGUF_IQ3_S, 440},   {GGUF_IQ1_S, 200},  {GGUF_IQ1_M, 224},
+        {GGUF_IQ4_NL, 576},  {GGUF_IQ4_XS, 544},  {GGUF_TQ1_0, 216},  {GGUF_TQ2_0, 264},
+        {GGUF_MXFP4, 544},   {GGUF_NVFP4, 576},   {GGUF_Q1_0, 144},   {GGUF_Q2_0, 288},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         uint64_t bytes = 0;
@@ -91,10 +91,8 @@ static void arithmetic_overflow(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sizes_of_one_row),
-        cmocka_unit_test(sizes_that_do_not_exist),
-        cmocka_unit_test(ids_and_names),
-        cmocka_unit_test(swapping_twice_is_identity),
+        cmocka_unit_test(sizes_of_one_row),    cmocka_unit_test(sizes_that_do_not_exist),
+        cmocka_unit_test(ids_and_names),       cmocka_unit_test(swapping_twice_is_identity),
         cmocka_unit_test(arithmetic_overflow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
