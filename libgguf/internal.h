@@ -14,21 +14,28 @@ bool gguf_reserve(void **array, size_t count, size_t *capacity, size_t size);
 
 /* A regular file, or memory that the caller lent. */
 struct gguf_source {
-    int fd;                      /* -1 for memory */
+    bool is_file;
+    int fd;                      /* -1 for memory, and while a file is set aside */
     const unsigned char *memory; /* lent, or the mapped file, or NULL */
     uint64_t size;
-    const char *name; /* for messages */
+    uint64_t device, inode; /* which file it is, to find it again */
+    const char *name;       /* path of a file; otherwise for messages */
 };
 
+/* `path` is borrowed. */
 enum gguf_status gguf_source_open(struct gguf_source *source, const char *path,
                                   struct gguf_error *err);
 void gguf_source_close(struct gguf_source *source);
+
+/* Closes the descriptor; each read opens the file again for itself. For sets of more
+ * shards than a process may have files open. */
+void gguf_source_set_aside(struct gguf_source *source);
 
 /* Reads exactly `size` bytes; GGUF_ERR_TRUNCATED where the file ends before. Thread-safe. */
 enum gguf_status gguf_source_read(const struct gguf_source *source, uint64_t offset, void *out,
                                   size_t size, struct gguf_error *err);
 
-/* Maps the whole file, once. */
+/* Maps the whole file, once; nothing for memory. */
 enum gguf_status gguf_source_map(struct gguf_source *source, struct gguf_error *err);
 
 /* ---- One file (parse.c) ---------------------------------------------------------------- */

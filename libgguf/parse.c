@@ -352,7 +352,7 @@ static enum gguf_status fail_short(struct parse *p)
 
 enum gguf_status gguf_part_load(struct gguf_part *part, struct gguf_error *err)
 {
-    bool in_memory = part->source.fd < 0;
+    bool in_memory = !part->source.is_file;
     uint64_t total = part->source.size;
     if (!in_memory && total > MAX_HEADER)
         total = MAX_HEADER;

@@ -90,7 +90,7 @@ static enum gguf_status open_model(struct gguf *model, struct gguf_error *err)
     enum gguf_status status = gguf_part_load(first, err);
     if (!status)
         status = gguf_part_place(model, first, err);
-    if (!status && first->source.fd >= 0 && !(model->flags & GGUF_OPEN_SINGLE))
+    if (!status && first->source.is_file && !(model->flags & GGUF_OPEN_SINGLE))
         status = gguf_open_shards(model, err);
     return status ? status : settle(model, err);
 }

@@ -51,6 +51,8 @@ bool gguf_shard_path(char *out, size_t out_size, struct gguf_str prefix, uint32_
 
 /* ---- Sets --------------------------------------------------------------------------- */
 
+#define KEEP_OPEN 64 /* files of a larger set are opened for each read */
+
 /* A set that is being opened. */
 struct set {
     struct gguf *model;
@@ -160,7 +162,10 @@ static enum gguf_status add_shard(struct set *set, const struct gguf_part *named
         if (status)
             return status;
     }
-    return check_part(set, &set->model->parts[set->model->n_parts - 1], number, err);
+    struct gguf_part *part = &set->model->parts[set->model->n_parts - 1];
+    if (set->count > KEEP_OPEN)
+        gguf_source_set_aside(&part->source);
+    return check_part(set, part, number, err);
 }
 
 static enum gguf_status open_siblings(struct set *set, struct gguf_error *err)
