@@ -65,21 +65,33 @@ static void three_digits(char *out, size_t size, double value, const char *unit)
     snprintf(out, size, "%.*f%s", decimals, value, unit);
 }
 
-struct term_text term_bytes(uint64_t bytes)
+/* A count in the largest unit in which it is at least 1; units are `base` apart. */
+static struct term_text scaled(uint64_t count, double base, const char *const *units, size_t n)
 {
-    static const char *const units[] = {" B", " KiB", " MiB", " GiB", " TiB", " PiB", " EiB"};
     struct term_text t = {""};
-    double value = (double)bytes;
+    double value = (double)count;
     size_t u = 0;
-    while (value >= 1023.5 && u + 1 < sizeof units / sizeof units[0]) {
-        value /= 1024;
+    while (value >= base - 0.5 && u + 1 < n) {
+        value /= base;
         u++;
     }
     if (u == 0)
-        snprintf(t.text, sizeof t.text, "%llu B", (unsigned long long)bytes);
+        snprintf(t.text, sizeof t.text, "%llu%s", (unsigned long long)count, units[0]);
     else
         three_digits(t.text, sizeof t.text, value, units[u]);
     return t;
+}
+
+struct term_text term_bytes(uint64_t bytes)
+{
+    static const char *const units[] = {" B", " KiB", " MiB", " GiB", " TiB", " PiB", " EiB"};
+    return scaled(bytes, 1024, units, sizeof units / sizeof units[0]);
+}
+
+struct term_text term_count(uint64_t count)
+{
+    static const char *const units[] = {"", "K", "M", "B", "T", "Q", "E"};
+    return scaled(count, 1000, units, sizeof units / sizeof units[0]);
 }
 
 struct term_text term_bytes_exact(uint64_t bytes)
@@ -89,23 +101,6 @@ struct term_text term_bytes_exact(uint64_t bytes)
         return term_bytes(bytes);
     snprintf(t.text, sizeof t.text, "%.24s (%.28s bytes)", term_bytes(bytes).text,
              term_grouped(bytes).text);
-    return t;
-}
-
-struct term_text term_count(uint64_t count)
-{
-    static const char *const units[] = {"", "K", "M", "B", "T", "Q", "E"};
-    struct term_text t = {""};
-    double value = (double)count;
-    size_t u = 0;
-    while (value >= 999.5 && u + 1 < sizeof units / sizeof units[0]) {
-        value /= 1000;
-        u++;
-    }
-    if (u == 0)
-        snprintf(t.text, sizeof t.text, "%llu", (unsigned long long)count);
-    else
-        three_digits(t.text, sizeof t.text, value, units[u]);
     return t;
 }
 
