@@ -67,17 +67,17 @@ $(BUILD)/faultio.so: tests/faults/faultio.c
 	@$(CC) $(CFLAGS) -std=c11 $(WARN) -D_GNU_SOURCE -fPIC -shared $< -o $@ -ldl
 
 demo: deps ## build, inspect the fixture model, quantize it, say what to try next
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) -s --no-print-directory all
 	@BUILD=$(BUILD) docs/demo.sh
 
 test: deps-test ## install what the tests need, build, run every test
-	@$(MAKE) --no-print-directory all $(UNIT) $(BUILD)/faultio.so programs-asan
+	@$(MAKE) -s --no-print-directory all $(UNIT) $(BUILD)/faultio.so programs-asan
 	@BUILD=$(BUILD) CC=$(CC) tests/run.sh $(UNIT)
 
 # The programs once more with AddressSanitizer and UndefinedBehaviorSanitizer.
 ASAN := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
 programs-asan:
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan CFLAGS="$(ASAN)" $(TOOLS:%=$(BUILD)/asan/%)
+	@$(MAKE) -s --no-print-directory BUILD=$(BUILD)/asan CFLAGS="$(ASAN)" $(TOOLS:%=$(BUILD)/asan/%)
 
 lint: deps ## static checks: layers, banned functions, lengths, clang-tidy, cppcheck
 	@tests/deps.sh lint
