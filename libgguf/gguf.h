@@ -248,9 +248,10 @@ enum gguf_open_flags {
     /* Open the named file alone even if it is a shard of a set. */
     GGUF_OPEN_SINGLE = 1,
     /* For looking at damaged files: errors in the tensor infos' types, offsets and
-     * extents and missing shards do not fail the open; each is kept as a problem
-     * (gguf_problem_at), and a tensor that it concerns is not readable. An error in
-     * the structure itself still fails. */
+     * extents, missing shards and a shard under another name do not fail the open; each
+     * is kept as a problem (gguf_problem_at), and a tensor whose type or extent is wrong
+     * is not readable; overlapping ones are. An error in the structure itself still
+     * fails. */
     GGUF_OPEN_INSPECT = 2,
     /* Map the files into memory, for gguf_tensor_map. */
     GGUF_OPEN_MAP = 4

@@ -22,6 +22,7 @@ struct parse {
     struct gguf_part *part;
     struct cursor c;
     struct gguf_error *err;
+    uint64_t limit;  /* what the header may reach to */
     uint64_t record; /* where the current record starts, for messages */
 };
 
@@ -36,6 +37,31 @@ static const char *name_of(const struct parse *p)
 static uint64_t left_in_file(const struct parse *p)
 {
     return p->part->source.size - p->c.pos;
+}
+
+static enum gguf_status fail_long(struct parse *p)
+{
+    return gguf_fail(p->err, GGUF_ERR_UNSUPPORTED, p->record,
+                     "%s: the record at byte %llu makes the header longer than %u bytes; it is "
+                     "damaged",
+                     name_of(p), (unsigned long long)p->record, MAX_HEADER);
+}
+
+/* Whether `count` elements of at least `least` bytes can follow: known before any of them is
+ * loaded. */
+static enum gguf_status check_fits(struct parse *p, struct gguf_str key, uint64_t count,
+                                   uint64_t least)
+{
+    uint64_t left = left_in_file(p);
+    if (count > left / least)
+        return gguf_fail(p->err, GGUF_ERR_TRUNCATED, p->record,
+                         "%s: key %s: a value of %llu %s does not fit in the %llu bytes that "
+                         "the file has left",
+                         name_of(p), gguf_text(key).text, (unsigned long long)count,
+                         least == 1 ? "bytes" : "elements", (unsigned long long)left);
+    if (count > (p->limit - p->c.pos) / least)
+        return fail_long(p);
+    return GGUF_OK;
 }
 
 static enum gguf_status check_bools(struct parse *p, const unsigned char *data, uint64_t n,
@@ -73,13 +99,9 @@ static enum gguf_status parse_value(struct parse *p, struct gguf_str key, uint32
         return parse_array(p, key, depth + 1, value);
     value->size = type == GGUF_VALUE_STRING ? cursor_size(&p->c)
                                             : gguf_value_type_size((enum gguf_value_type)type);
-    if (value->size > left_in_file(p))
-        return gguf_fail(
-            p->err, GGUF_ERR_TRUNCATED, p->record,
-            "%s: key %s: a value of %llu bytes does not fit in the %llu bytes that "
-            "the file has left",
-            name_of(p), gguf_text(key).text, (unsigned long long)value->size,
-            (unsigned long long)left_in_file(p));
+    enum gguf_status status = check_fits(p, key, value->size, 1);
+    if (status)
+        return status;
     value->data = cursor_take(&p->c, value->size);
     if (type == GGUF_VALUE_BOOL)
         return check_bools(p, value->data, 1, key);
@@ -105,6 +127,16 @@ static enum gguf_status parse_items(struct parse *p, struct gguf_str key, int de
     return status;
 }
 
+/* An element takes at least its width, a string its length, an array its header. */
+static size_t least_bytes(const struct parse *p, uint32_t type)
+{
+    size_t width = gguf_value_type_size((enum gguf_value_type)type);
+    size_t length = p->c.short_sizes ? 4 : 8;
+    if (width)
+        return width;
+    return type == GGUF_VALUE_STRING ? length : 4 + length;
+}
+
 static enum gguf_status parse_array(struct parse *p, struct gguf_str key, int depth,
                                     struct gguf_value *value)
 {
@@ -116,21 +148,12 @@ static enum gguf_status parse_array(struct parse *p, struct gguf_str key, int de
     value->count = cursor_size(&p->c);
     if (!gguf_value_type_name((enum gguf_value_type)item))
         return fail_type(p, key, item);
-    /* an element takes at least its width, a string its length, an array its header */
-    size_t width = gguf_value_type_size((enum gguf_value_type)item);
-    size_t least = width                       ? width
-                   : item == GGUF_VALUE_STRING ? (p->c.short_sizes ? 4 : 8)
-                                               : (p->c.short_sizes ? 8 : 12);
-    if (value->count > left_in_file(p) / least)
-        return gguf_fail(p->err, GGUF_ERR_TRUNCATED, p->record,
-                         "%s: key %s: an array of %llu elements does not fit in the %llu bytes "
-                         "that the file has left",
-                         name_of(p), gguf_text(key).text, (unsigned long long)value->count,
-                         (unsigned long long)left_in_file(p));
+    enum gguf_status status = check_fits(p, key, value->count, least_bytes(p, item));
+    if (status)
+        return status;
     value->item = (uint8_t)item;
     uint64_t start = p->c.pos;
-    value->data = p->c.data + start;
-    enum gguf_status status = parse_items(p, key, depth, value);
+    status = parse_items(p, key, depth, value);
     value->data = p->c.data + start;
     value->size = p->c.pos - start;
     return status;
@@ -339,10 +362,7 @@ static enum gguf_status load(struct gguf_part *part, size_t old, size_t size,
 static enum gguf_status fail_short(struct parse *p)
 {
     if (p->c.size < p->part->source.size)
-        return gguf_fail(p->err, GGUF_ERR_UNSUPPORTED, p->record,
-                         "%s: the header is longer than %u bytes (in the record at byte %llu); "
-                         "it is damaged",
-                         name_of(p), MAX_HEADER, (unsigned long long)p->record);
+        return fail_long(p);
     return gguf_fail(p->err, GGUF_ERR_TRUNCATED, p->part->source.size,
                      "%s: the file ends at byte %llu, inside its header (in the record at byte "
                      "%llu); it is incomplete: download it again",
@@ -362,7 +382,7 @@ enum gguf_status gguf_part_load(struct gguf_part *part, struct gguf_error *err)
             in_memory ? GGUF_OK : load(part, (size_t)old, (size_t)size, err);
         if (status)
             return status;
-        struct parse p = {.part = part, .err = err};
+        struct parse p = {.part = part, .err = err, .limit = total};
         p.c.data = in_memory ? part->source.memory : part->header;
         p.c.size = size;
         status = parse_header(&p);
