@@ -71,11 +71,20 @@ static bool is_tensor(const struct gguf *model, struct gguf_str name)
     return gguf_tensor_find(model, text) != NULL;
 }
 
+/* What is wrong with the contents of a file is said without its name. */
+static CLI_NORETURN void die_naming(const char *path, const struct gguf_error *err)
+{
+    if (strncmp(err->message, path, strlen(path)) == 0)
+        cli_die("%s", err->message);
+    cli_die("%s: %s", path, err->message);
+}
+
 static void open_imatrix(struct job *job)
 {
     struct gguf_error err;
     const char *path = job->request->imatrix;
-    must(quant_imatrix_open(&job->imatrix, path, &err), &err);
+    if (quant_imatrix_open(&job->imatrix, path, &err))
+        die_naming(path, &err);
     size_t known = 0;
     for (size_t i = 0; i < quant_imatrix_count(job->imatrix); i++) {
         struct gguf_str name = quant_imatrix_at(job->imatrix, i)->name;
