@@ -471,8 +471,7 @@ enum gguf_status gguf_writer_write(struct gguf_writer *writer, size_t tensor, ui
  * After any other error the temporary files are gone. */
 enum gguf_status gguf_writer_finish(struct gguf_writer *writer, struct gguf_error *err);
 
-/* ---- Shard names ---------------------------------------------------------------------------
- */
+/* ---- Shard names ----------------------------------------------------------------- */
 
 /* Splits ".../name-00002-of-00009.gguf" into the length of its prefix (".../name"), number
  * (1-based) and count. False if the name has another form. */

@@ -156,8 +156,7 @@ enum gguf_status gguf_writer_copy_metadata(struct gguf_writer *writer, const str
     return status;
 }
 
-/* ---- Keys by type -------------------------------------------------------------------------
- */
+/* ---- Keys by type ---------------------------------------------------------------- */
 
 /* A number as the value that a little-endian file would hold. */
 static enum gguf_status set_number(struct gguf_writer *w, const char *key,
@@ -243,8 +242,7 @@ enum gguf_status gguf_writer_set_strings(struct gguf_writer *writer, const char 
     return status;
 }
 
-/* ---- Tensors --------------------------------------------------------------------------------
- */
+/* ---- Tensors --------------------------------------------------------------------- */
 
 static struct gguf_str tensor_at(const void *owner, size_t position)
 {
@@ -312,8 +310,7 @@ enum gguf_status gguf_writer_add_tensor(struct gguf_writer *writer, struct gguf_
     return GGUF_OK;
 }
 
-/* ---- Begin, write, finish
- * ---------------------------------------------------------------------- */
+/* ---- Begin, write, finish -------------------------------------------------------- */
 
 /* Sets of more files than this keep none open between writes: descriptors run out. */
 #define MAX_OPEN 64

@@ -175,8 +175,7 @@ enum gguf_status gguf_shard_begin(struct writer_shard *s, bool keep_open,
     return status;
 }
 
-/* ---- Write and sync ------------------------------------------------------------------------
- */
+/* ---- Write and sync -------------------------------------------------------------- */
 
 static int open_again(const struct writer_shard *s)
 {

@@ -106,8 +106,7 @@ static enum gguf_status make_shards(struct gguf_writer *w, size_t n_shards,
     return GGUF_OK;
 }
 
-/* ---- Headers ------------------------------------------------------------------------------
- */
+/* ---- Headers --------------------------------------------------------------------- */
 
 static void put_key(struct gguf_buffer *b, const char *key, enum gguf_value_type type)
 {

@@ -110,8 +110,7 @@ static enum gguf_status sync_folders(const struct gguf_writer *w, struct gguf_er
     return GGUF_OK;
 }
 
-/* ---- All or nothing ------------------------------------------------------------------------
- */
+/* ---- All or nothing -------------------------------------------------------------- */
 
 static bool same_file(const char *a, const char *b)
 {

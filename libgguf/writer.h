@@ -77,8 +77,7 @@ struct gguf_writer {
 enum gguf_status gguf_writer_fix(struct gguf_writer *writer, struct gguf_error *err);
 void gguf_writer_unfix(struct gguf_writer *writer);
 
-/* ---- Temporary files (write_file.c) -------------------------------------------------------
- */
+/* ---- Temporary files (write_file.c) ---------------------------------------------- */
 
 /* Bytes of the folder in a path, the slash included; 0 if it names none. */
 size_t gguf_folder_size(const char *path);
@@ -102,8 +101,7 @@ enum gguf_status gguf_write_at(const struct writer_shard *shard, uint64_t offset
 enum gguf_status gguf_shard_sync(struct writer_shard *shard, struct gguf_error *err);
 void gguf_shard_close(struct writer_shard *shard);
 
-/* ---- Names (write_place.c) ------------------------------------------------------------------
- */
+/* ---- Names (write_place.c) ------------------------------------------------------- */
 
 /* Gives all files their names, brings the folders to the disk, and only then lets go of what
  * was replaced. On failure everything is as it was before. */

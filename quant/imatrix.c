@@ -367,8 +367,7 @@ static enum gguf_status read_gguf(const struct gguf *model, struct quant_imatrix
     return status == GGUF_OK ? read_source(model, imatrix, err) : status;
 }
 
-/* ---- Open and look up ----------------------------------------------------------------------
- */
+/* ---- Open and look up ------------------------------------------------------------ */
 
 static int compare_names(struct gguf_str a, struct gguf_str b)
 {
@@ -523,8 +522,7 @@ uint64_t quant_imatrix_chunks(const struct quant_imatrix *imatrix)
     return imatrix->chunks;
 }
 
-/* ---- Weights of a tensor -------------------------------------------------------------------
- */
+/* ---- Weights of a tensor --------------------------------------------------------- */
 
 bool quant_importance_fits(const struct quant_importance *importance,
                            const struct gguf_tensor *tensor)

@@ -422,8 +422,7 @@ static void round_to_nearest(struct job *job)
     try_nearest(job, shape->level_lo, shape->scale_lo);
 }
 
-/* ---- Encoders
- * -------------------------------------------------------------------------------- */
+/* ---- Encoders -------------------------------------------------------------------- */
 
 static void round_levels(const struct job *job, struct k_fields *fields)
 {

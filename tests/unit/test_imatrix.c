@@ -206,8 +206,7 @@ static void contradictions_are_refused(void **state)
     assert_null(imatrix);
 }
 
-/* ---- The GGUF form ------------------------------------------------------------------------
- */
+/* ---- The GGUF form --------------------------------------------------------------- */
 
 static struct tiny tiny; /* too large for the stack */
 
@@ -274,8 +273,7 @@ static void bad_gguf_is_refused(void **state)
                      GGUF_ERR_UNSUPPORTED);
 }
 
-/* ---- Real files -----------------------------------------------------------------------------
- */
+/* ---- Real files ------------------------------------------------------------------ */
 
 static void real_gguf_files(void **state)
 {

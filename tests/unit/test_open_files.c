@@ -20,8 +20,7 @@ static double now(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-/* ---- Files that are something else --------------------------------------------------------
- */
+/* ---- Files that are something else ----------------------------------------------- */
 
 static void expect_not_gguf(const char *path, const char *word)
 {
@@ -85,8 +84,7 @@ static void no_regular_files(void **state)
     rmdir(dir);
 }
 
-/* ---- Time --------------------------------------------------------------------------------
- */
+/* ---- Time ------------------------------------------------------------------------ */
 
 #define MANY 200000u
 
@@ -171,8 +169,7 @@ static void many_strings(void **state)
     expect_fast(&r, check_many_strings);
 }
 
-/* ---- Real files ---------------------------------------------------------------------------
- */
+/* ---- Real files ------------------------------------------------------------------ */
 
 static void fixture(void **state)
 {

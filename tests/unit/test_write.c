@@ -147,8 +147,7 @@ static void a_file_without_tensors_has_no_padding(void **state)
     gguf_close(model);
 }
 
-/* ---- Values -------------------------------------------------------------------------------
- */
+/* ---- Values ---------------------------------------------------------------------- */
 
 static void set_all_scalars(struct gguf_writer *w)
 {
@@ -317,8 +316,7 @@ static void a_copy_is_identical(void **state)
     gguf_close(model);
 }
 
-/* ---- Keys
- * ------------------------------------------------------------------------------------ */
+/* ---- Keys ------------------------------------------------------------------------ */
 
 static void keys_keep_their_order(void **state)
 {
@@ -417,8 +415,7 @@ static void bad_tensors_are_refused(void **state)
     gguf_writer_free(w);
 }
 
-/* ---- Layout
- * ----------------------------------------------------------------------------------- */
+/* ---- Layout ---------------------------------------------------------------------- */
 
 /* Offsets as engines demand them: one tensor after the other, each padded, the last too. */
 static void assert_layout(const char *path, uint64_t alignment)

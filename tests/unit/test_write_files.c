@@ -62,8 +62,7 @@ static void assert_complete(const char *path)
     gguf_close(model);
 }
 
-/* ---- Incomplete ---------------------------------------------------------------------------
- */
+/* ---- Incomplete ------------------------------------------------------------------ */
 
 static void missing_bytes_are_an_error(void **state)
 {
@@ -110,8 +109,7 @@ static void free_and_abandon_leave_nothing(void **state)
     gguf_writer_free(w);
 }
 
-/* ---- Targets
- * ---------------------------------------------------------------------------------- */
+/* ---- Targets --------------------------------------------------------------------- */
 
 static void assert_begin_fails(const char *path, bool overwrite, enum gguf_status expected)
 {
@@ -230,8 +228,7 @@ static void begin_again(void **state)
     assert_complete(scratch_path(s, "x"));
 }
 
-/* ---- Space
- * -------------------------------------------------------------------------------------- */
+/* ---- Space ----------------------------------------------------------------------- */
 
 static void too_little_space_is_known_before(void **state)
 {
@@ -297,8 +294,7 @@ static void a_full_disk(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-/* ---- Interrupted, and at once
- * ------------------------------------------------------------------ */
+/* ---- Interrupted, and at once ---------------------------------------------------- */
 
 static void killed_halfway_the_old_file_stays(void **state)
 {
@@ -404,8 +400,7 @@ static void threads_write_at_once(void **state)
     assert_complete(scratch_path(s, "x"));
 }
 
-/* ---- For tests/faults
- * ----------------------------------------------------------------------------- */
+/* ---- For tests/faults ------------------------------------------------------------ */
 
 /* Writes two shards to `prefix`, replacing what is there; the exit code is 0 or 2. */
 static int write_small(const char *prefix)

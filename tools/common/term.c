@@ -55,8 +55,7 @@ double term_seconds(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-/* ---- Units ---------------------------------------------------------------------------------
- */
+/* ---- Units ----------------------------------------------------------------------- */
 
 /* Three significant digits: 7.24, 72.4, 724. */
 static void three_digits(char *out, size_t size, double value, const char *unit)
@@ -135,8 +134,7 @@ void term_bar(char *out, size_t out_size, double share, int width)
         snprintf(out + used, out_size - used, "%*s", blanks, "");
 }
 
-/* ---- Tables
- * ---------------------------------------------------------------------------------- */
+/* ---- Tables ---------------------------------------------------------------------- */
 
 struct table {
     const char *columns;
@@ -252,8 +250,7 @@ void table_print(const struct table *table, FILE *stream, int indent, bool headi
     free(widths);
 }
 
-/* ---- Progress
- * ------------------------------------------------------------------------------------ */
+/* ---- Progress -------------------------------------------------------------------- */
 
 void progress_start(struct progress *progress, uint64_t total_bytes, bool quiet)
 {

@@ -118,8 +118,7 @@ struct text_shape text_plural(uint64_t count, const char *noun);
 /* a + b, at most UINT64_MAX / 2: totals of what files claim. */
 uint64_t add_saturated(uint64_t a, uint64_t b);
 
-/* ---- Tensors (tensors.c)
- * --------------------------------------------------------------------- */
+/* ---- Tensors (tensors.c) --------------------------------------------------------- */
 
 /* The tensors that pass --names, in the order of --sort. */
 struct selection {
@@ -132,8 +131,7 @@ void selection_free(struct selection *selection);
 void tensors_print(struct info *info);
 void tensors_json(struct info *info, cJSON *json);
 
-/* ---- Tokenizer facts (tokenizer.c)
- * -------------------------------------------------------------- */
+/* ---- Tokenizer facts (tokenizer.c) ----------------------------------------------- */
 
 /* Entries of tokenizer.ggml.tokens, whatever their type; 0 without. */
 uint64_t tokenizer_size(const struct gguf *model);
@@ -142,8 +140,7 @@ const char *tokenizer_meaning(struct gguf_str model);
 void tokenizer_print(struct info *info);
 void tokenizer_json(struct info *info, cJSON *json);
 
-/* ---- Chat templates (template.c)
- * ------------------------------------------------------------------ */
+/* ---- Chat templates (template.c) ------------------------------------------------- */
 
 struct chat_template {
     struct gguf_str name; /* "default" for tokenizer.chat_template itself */
@@ -154,8 +151,7 @@ bool template_next(const struct gguf *model, size_t *at, struct chat_template *o
 void template_print(struct info *info);
 void template_json(struct info *info, cJSON *json);
 
-/* ---- Reading tensor data (scan.c)
- * ---------------------------------------------------------------- */
+/* ---- Reading tensor data (scan.c) ------------------------------------------------ */
 
 /* A run of whole blocks of one tensor, at most SCAN_ELEMENTS elements. */
 #define SCAN_ELEMENTS 65536u
@@ -190,8 +186,7 @@ bool scan_can_decode(const struct gguf_tensor *tensor);
 /* Decodes `n` elements of whole blocks into doubles; `floats` is room for `n`. */
 void scan_decode(uint32_t type, const void *raw, size_t n, float *floats, double *values);
 
-/* ---- Statistics (stats.c)
- * ------------------------------------------------------------------------- */
+/* ---- Statistics (stats.c) -------------------------------------------------------- */
 
 struct tensor_stats {
     uint64_t count, nan, inf, zeros;
@@ -207,8 +202,7 @@ struct tensor_stats *stats_compute(struct info *info, struct selection selection
 void stats_print(struct info *info);
 void stats_json(cJSON *tensor, const struct tensor_stats *stats);
 
-/* ---- The other sections
- * ------------------------------------------------------------------------------ */
+/* ---- The other sections ---------------------------------------------------------- */
 
 void summary_print(struct info *info);
 void summary_json(struct info *info, cJSON *json);
@@ -219,8 +213,7 @@ void layout_json(struct info *info, cJSON *json);
 void values_print(struct info *info);
 void values_json(struct info *info, cJSON *json);
 
-/* ---- Verification (verify.c, verify_*.c)
- * -------------------------------------------------------------- */
+/* ---- Verification (verify.c, verify_*.c) ----------------------------------------- */
 
 struct verify;
 

@@ -115,8 +115,7 @@ static struct regions regions_new(const struct gguf *model, const struct gguf_fi
     return r;
 }
 
-/* ---- Output -------------------------------------------------------------------------------
- */
+/* ---- Output ---------------------------------------------------------------------- */
 
 /* "39 tensors, token_embd.weight to output.weight, 96 bytes of padding between them" */
 static void add_what(struct table *table, const struct region *r)

@@ -161,8 +161,7 @@ static void complete_request(struct request *r)
         r->sections = SHOW_SUMMARY;
 }
 
-/* ---- Sections -------------------------------------------------------------------------------
- */
+/* ---- Sections -------------------------------------------------------------------- */
 
 #define SHOW_ALWAYS (~0u)
 
@@ -217,8 +216,7 @@ static void add_sections(struct info *info, cJSON *json)
     }
 }
 
-/* ---- Files
- * ----------------------------------------------------------------------------------- */
+/* ---- Files ----------------------------------------------------------------------- */
 
 void info_worse(struct info *info, int code)
 {

@@ -313,8 +313,7 @@ void summary_print(struct info *info)
     free(totals.types);
 }
 
-/* ---- JSON ---------------------------------------------------------------------------------
- */
+/* ---- JSON ------------------------------------------------------------------------ */
 
 static void add_value(cJSON *json, const char *name, const struct gguf_kv *kv)
 {

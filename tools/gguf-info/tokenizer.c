@@ -139,8 +139,7 @@ static struct specials specials_new(const struct gguf *model)
     return s;
 }
 
-/* ---- Text ---------------------------------------------------------------------------------
- */
+/* ---- Text ------------------------------------------------------------------------ */
 
 static void add_key(struct table *table, const struct gguf *model, const char *label,
                     const char *key)
@@ -260,8 +259,7 @@ void tokenizer_print(struct info *info)
         print_unusual(info->model);
 }
 
-/* ---- JSON ---------------------------------------------------------------------------------
- */
+/* ---- JSON ------------------------------------------------------------------------ */
 
 static void add_kv_json(cJSON *json, const char *name, const struct gguf *model,
                         const char *key)

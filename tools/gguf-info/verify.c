@@ -196,8 +196,7 @@ void verify_json(struct info *info, cJSON *json)
     free(v.list);
 }
 
-/* ---- A file that cannot be opened ---------------------------------------------------------
- */
+/* ---- A file that cannot be opened ------------------------------------------------ */
 
 void verify_print_failure(const struct gguf_error *err)
 {

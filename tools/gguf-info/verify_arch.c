@@ -54,8 +54,7 @@ static void check_ends(struct verify *v, const struct gguf *model)
         need_tensor(v, model, "output_norm.weight");
 }
 
-/* ---- Shapes ---------------------------------------------------------------------------------
- */
+/* ---- Shapes ---------------------------------------------------------------------- */
 
 static void check_dim(struct verify *v, const struct gguf_tensor *t, int dim, uint64_t expected,
                       const char *what)

@@ -90,8 +90,7 @@ static int compare_layers(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
-/* ---- Groups --------------------------------------------------------------------------------
- */
+/* ---- Groups ---------------------------------------------------------------------- */
 
 static void group_start(struct group *g, const struct part *parts, size_t n)
 {
@@ -147,8 +146,7 @@ static void mark_special(struct group *g)
     }
 }
 
-/* ---- Layers that lack a name
- * ----------------------------------------------------------------- */
+/* ---- Layers that lack a name ----------------------------------------------------- */
 
 static bool is_optional(struct gguf_str suffix)
 {
@@ -199,8 +197,7 @@ static void compare_group(struct verify *v, struct group *g)
     }
 }
 
-/* ---- Layers that are missing altogether
- * --------------------------------------------------------- */
+/* ---- Layers that are missing altogether ------------------------------------------ */
 
 static void report_missing(struct verify *v, struct gguf_str prefix, uint64_t first,
                            uint64_t last, uint64_t all)
@@ -236,8 +233,7 @@ static void check_sequence(struct verify *v, const struct group *g, uint64_t all
                        next - 1, all);
 }
 
-/* ---- What every layer of a plain transformer needs
- * ------------------------------------------------ */
+/* ---- What every layer of a plain transformer needs ------------------------------- */
 
 static bool has_one_of(const struct gguf *model, uint64_t layer, const char *const *names)
 {
@@ -283,8 +279,7 @@ static void check_needs(struct verify *v, const struct gguf *model, struct group
         check_need(v, model, g, needs[i]);
 }
 
-/* ---- All
- * ---------------------------------------------------------------------------------------- */
+/* ---- All ------------------------------------------------------------------------- */
 
 static bool is_array(const struct gguf_kv *kv)
 {

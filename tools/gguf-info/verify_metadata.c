@@ -60,8 +60,7 @@ static void check_vocabulary(struct verify *v, const struct gguf *model)
                        text_plural(tokenizer_size(model), "token").text);
 }
 
-/* ---- Architecture and hyperparameters
- * -------------------------------------------------------- */
+/* ---- Architecture and hyperparameters -------------------------------------------- */
 
 /* Hyperparameters that are positive whole numbers in every model; where a layer differs
  * from the others they are arrays. */
@@ -86,8 +85,7 @@ static void check_architecture_key(struct verify *v, const struct gguf *model)
         verify_problem(v, kv->key, "is %s, not a string", text_value_type(kv->value).text);
 }
 
-/* ---- general.file_type
- * ------------------------------------------------------------------------ */
+/* ---- general.file_type ----------------------------------------------------------- */
 
 static bool has_type(const struct gguf *model, uint32_t type)
 {

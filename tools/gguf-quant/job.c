@@ -123,8 +123,7 @@ static void warn_without_importance(const struct job *job)
             "Q2_K_S without an importance matrix (--imatrix) loses much; Q2_K loses less");
 }
 
-/* ---- Plan ----------------------------------------------------------------------------------
- */
+/* ---- Plan ------------------------------------------------------------------------ */
 
 static void choose_types(struct job *job)
 {
@@ -273,8 +272,7 @@ void job_plan(struct job *job, const struct request *request)
     warn_without_importance(job);
 }
 
-/* ---- Run
- * --------------------------------------------------------------------------------------- */
+/* ---- Run ------------------------------------------------------------------------- */
 
 /* Signals ask the run to stop between two chunks; a second one ends it at once. */
 static volatile sig_atomic_t caught_signal;

@@ -63,8 +63,7 @@ static struct override parse(const char *argument)
     return o;
 }
 
-/* ---- Numbers ------------------------------------------------------------------------------
- */
+/* ---- Numbers --------------------------------------------------------------------- */
 
 /* A number of either sign, as far as 64 bits go. */
 struct number {
