@@ -14,8 +14,17 @@ CPPFLAGS_ALL := -I. -D_POSIX_C_SOURCE=200809L -D_FILE_OFFSET_BITS=64 $(CPPFLAGS)
 CFLAGS_ALL   := -std=c11 $(WARN) -ffp-contract=off -fopenmp -fPIC -fvisibility=hidden $(CFLAGS)
 LIBS         := -lpcre2-8 -lxxhash -lm
 
+# quant/kernels is compiled once for each level of the processor, with its flags.
+LEVELS_x86_64  := scalar avx2 avx512
+LEVELS_aarch64 := scalar neon
+MACHINE        := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+LEVELS         := $(or $(LEVELS_$(MACHINE)),scalar)
+FLAGS_avx2     := -mavx2 -mfma -mf16c
+FLAGS_avx512   := $(FLAGS_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512
+
 LIB_SRC := $(wildcard libgguf/*.c quant/*.c)
-LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o)
+KERNELS := $(foreach l,$(LEVELS),$(patsubst %.c,$(BUILD)/%.$l.o,$(wildcard quant/kernels/*.c)))
+LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o) $(KERNELS)
 COMMON  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/common/*.c))
 TOOLS   := $(notdir $(patsubst %/,%,$(wildcard tools/gguf-*/)))
 BINS    := $(TOOLS:%=$(BUILD)/%)
@@ -38,6 +47,13 @@ deps-test: deps
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	@$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
+
+define KERNEL_RULE
+$$(BUILD)/%.$1.o: %.c
+	@mkdir -p $$(@D)
+	@$$(CC) $$(CPPFLAGS_ALL) -DQUANT_LEVEL=$1 $$(patsubst -O2,-O3,$$(CFLAGS_ALL)) $$(FLAGS_$1) -MMD -MP -c $$< -o $$@
+endef
+$(foreach l,$(LEVELS),$(eval $(call KERNEL_RULE,$l)))
 
 $(BUILD)/libgguf.a: $(LIB_OBJ)
 	@rm -f $@

@@ -31,12 +31,42 @@ typedef void (*quant_encode_fn)(const float *restrict x, void *restrict blocks, 
 struct quant_format {
     uint32_t type;
     quant_decode_fn decode;
-    quant_encode_fn encode; /* NULL where there is none */
-    bool needs_importance;  /* too few bits to be usable without weights */
+    quant_encode_fn encode; /* the default preset; NULL where there is no encoder */
+    quant_encode_fn encode_fast, encode_best;
+    bool needs_importance; /* too few bits to be usable without weights */
 };
 
-/* The row of a type; NULL where the type cannot be decoded. */
+/* How much time the encoders spend on a smaller error. */
+enum quant_preset {
+    QUANT_PRESET_DEFAULT, /* less error than llama-quantize, several times faster */
+    QUANT_PRESET_FAST,    /* no more error than llama-quantize, as fast as possible */
+    QUANT_PRESET_BEST     /* the least error that a wide search finds */
+};
+
+/* Levels of the processor for which there are kernels. All give the same bytes. */
+enum quant_cpu {
+    QUANT_CPU_SCALAR, /* C alone, the specification of the others; on every machine */
+    QUANT_CPU_AVX2,   /* x86-64 with AVX2, FMA and F16C */
+    QUANT_CPU_AVX512, /* x86-64 with AVX-512 F, BW, DQ and VL besides */
+    QUANT_CPU_NEON    /* AArch64 */
+};
+
+/* "scalar", "avx2", "avx512", "neon"; NULL for another value. */
+const char *quant_cpu_name(enum quant_cpu cpu);
+/* The level of this name, case ignored; false for an unknown name. */
+bool quant_cpu_find(const char *name, enum quant_cpu *cpu);
+/* Whether this machine runs the level's kernels. */
+bool quant_cpu_runs(enum quant_cpu cpu);
+/* The highest level that this machine runs. */
+enum quant_cpu quant_cpu_best(void);
+
+/* The row of a type with the kernels of the best level; NULL where the type cannot be
+ * decoded. */
 const struct quant_format *quant_format_find(uint32_t type);
+/* The same with the kernels of a given level; NULL also where this machine cannot run it. */
+const struct quant_format *quant_format_at(uint32_t type, enum quant_cpu cpu);
+/* The encoder of a preset; NULL where the type has none. */
+quant_encode_fn quant_encoder(const struct quant_format *format, enum quant_preset preset);
 
 /* Checks that the values of encoded blocks are finite by looking at the scales only:
  * index of the first block with a NaN or infinite scale, or SIZE_MAX. For F32, F16,

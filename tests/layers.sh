@@ -15,9 +15,9 @@ forbid() {
   fi
 }
 forbid "libgguf/*.[ch]" '^#include "(quant|model|tools|tests)/' "libgguf includes nothing above it"
-forbid "quant/*.[ch]" '^#include "(model|tools|tests)/' "quant includes nothing above it"
-forbid "quant/*.[ch]" '^#include "libgguf/(?!(gguf|checked|utf8|error)\.h)' "quant sees only the public header of libgguf"
+forbid "quant/*.[ch] quant/kernels/*.[ch]" '^#include "(model|tools|tests)/' "quant includes nothing above it"
+forbid "quant/*.[ch] quant/kernels/*.[ch]" '^#include "libgguf/(?!(gguf|checked|utf8|error)\.h)' "quant sees only the public header of libgguf"
 forbid "tools/*/*.[ch]" '^#include "(tests/|libgguf/(?!(gguf|checked|utf8)\.h)|quant/(?!quant\.h))' "tools see only public headers"
-forbid "libgguf/*.[ch] quant/*.[ch] tools/*/*.[ch]" '^#include "[^/]*"' "includes are rooted"
-forbid "libgguf/*.c quant/*.c" '\b(printf|puts|putchar|exit|abort|_exit)\(|\bstd(out|err)\b' "libraries never print or exit"
+forbid "libgguf/*.[ch] quant/*.[ch] quant/kernels/*.[ch] tools/*/*.[ch]" '^#include "[^/]*"' "includes are rooted"
+forbid "libgguf/*.c quant/*.c quant/kernels/*.c" '\b(printf|puts|putchar|exit|abort|_exit)\(|\bstd(out|err)\b' "libraries never print or exit"
 exit $bad

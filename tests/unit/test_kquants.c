@@ -4,10 +4,10 @@
  * against the golden encodings.
  */
 #include "libgguf/gguf.h"
-#include "quant/formats.h"
+#include "quant/kernels/formats.h"
 #include "quant/fp.h"
-#include "quant/k_quants.h"
-#include "quant/search.h"
+#include "quant/kernels/k_quants.h"
+#include "quant/kernels/search.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -25,11 +25,11 @@ static const struct type {
     quant_decode_fn decode;
     quant_encode_fn encode;
 } types[] = {
-    {"q2_K", &k_type_q2_K, quant_decode_q2_K, quant_encode_q2_K},
-    {"q3_K", &k_type_q3_K, quant_decode_q3_K, quant_encode_q3_K},
-    {"q4_K", &k_type_q4_K, quant_decode_q4_K, quant_encode_q4_K},
-    {"q5_K", &k_type_q5_K, quant_decode_q5_K, quant_encode_q5_K},
-    {"q6_K", &k_type_q6_K, quant_decode_q6_K, quant_encode_q6_K},
+    {"q2_K", &k_type_q2_K, QUANT_DECODE_NAME(q2_K), QUANT_ENCODE_NAME(q2_K, any)},
+    {"q3_K", &k_type_q3_K, QUANT_DECODE_NAME(q3_K), QUANT_ENCODE_NAME(q3_K, any)},
+    {"q4_K", &k_type_q4_K, QUANT_DECODE_NAME(q4_K), QUANT_ENCODE_NAME(q4_K, any)},
+    {"q5_K", &k_type_q5_K, QUANT_DECODE_NAME(q5_K), QUANT_ENCODE_NAME(q5_K, any)},
+    {"q6_K", &k_type_q6_K, QUANT_DECODE_NAME(q6_K), QUANT_ENCODE_NAME(q6_K, any)},
 };
 #define N_TYPES (sizeof types / sizeof types[0])
 
@@ -430,7 +430,7 @@ static void q8_K_decodes(void **state)
     float y[2 * QK_K];
     for (int i = 0; i < QK_K; i++)
         blocks[0].qs[i] = blocks[1].qs[QK_K - 1 - i] = (int8_t)(i - 128);
-    quant_decode_q8_K(blocks, y, 2 * QK_K);
+    QUANT_DECODE_NAME(q8_K)(blocks, y, 2 * QK_K);
     for (int i = 0; i < QK_K; i++) {
         assert_true(y[i] == 0.1f * (float)(i - 128));
         assert_true(y[2 * QK_K - 1 - i] == -3e30f * (float)(i - 128));

@@ -13,11 +13,19 @@
 #ifndef QUANT_SEARCH_H
 #define QUANT_SEARCH_H
 
+#include "quant/kernels/level.h"
 #include "quant/fp.h"
 
 #include <float.h>
 #include <math.h>
 #include <stddef.h>
+
+#define search_normalise    LEVEL_NAME(search_normalise)
+#define search_mean_square  LEVEL_NAME(search_mean_square)
+#define search_error        LEVEL_NAME(search_error)
+#define search_errors       LEVEL_NAME(search_errors)
+#define search_scale        LEVEL_NAME(search_scale)
+#define search_scale_offset LEVEL_NAME(search_scale_offset)
 
 /* Larger than what any block format with a half-precision scale can express, and small
  * enough for squares and their sums in float. */

@@ -10,9 +10,18 @@
 #ifndef QUANT_SEARCH_BLOCK_H
 #define QUANT_SEARCH_BLOCK_H
 
-#include "quant/search.h"
+#include "quant/kernels/level.h"
+#include "quant/kernels/search.h"
 
 #include <stdbool.h>
+
+#define search_row_of     LEVEL_NAME(search_row_of)
+#define search_start      LEVEL_NAME(search_start)
+#define search_true_error LEVEL_NAME(search_true_error)
+#define search_choose     LEVEL_NAME(search_choose)
+#define search_neighbour  LEVEL_NAME(search_neighbour)
+#define search_best_scale LEVEL_NAME(search_best_scale)
+#define search_best_line  LEVEL_NAME(search_best_line)
 
 #define SEARCH_BLOCK_MAX 256
 

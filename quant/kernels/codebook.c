@@ -1,5 +1,5 @@
 /* Search over a codebook: see codebook.h. */
-#include "quant/codebook.h"
+#include "quant/kernels/codebook.h"
 
 #include <math.h>
 

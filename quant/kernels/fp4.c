@@ -1,7 +1,7 @@
 /* MXFP4 and NVFP4: 4-bit floats (E2M1) with a scale of 8 bits. */
 #include "quant/blocks.h"
-#include "quant/codebook.h"
-#include "quant/formats.h"
+#include "quant/kernels/codebook.h"
+#include "quant/kernels/formats.h"
 #include "quant/fp.h"
 
 #include <math.h>
@@ -97,7 +97,7 @@ static void store_codes(const struct codebook *book, const float *x, float scale
     }
 }
 
-QUANT_ENCODER(mxfp4)
+QUANT_ENCODER(mxfp4, any)
 {
     struct block_mxfp4 *b = blocks;
     struct search_row row = search_row_of(x, n, importance);

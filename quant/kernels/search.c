@@ -1,5 +1,5 @@
 /* The scale search of quant/search.h. */
-#include "quant/search.h"
+#include "quant/kernels/search.h"
 
 #include <math.h>
 #include <stdbool.h>

@@ -1,7 +1,7 @@
-/* IQ4_NL and IQ4_XS: sixteen levels, denser around zero. */
+/* Encoders of IQ4_NL and IQ4_XS. */
 #include "quant/blocks.h"
-#include "quant/codebook.h"
-#include "quant/formats.h"
+#include "quant/kernels/codebook.h"
+#include "quant/kernels/formats.h"
 #include "quant/fp.h"
 
 #include <math.h>
@@ -12,14 +12,6 @@ static const struct search_shape shape = {.n = SUB};
 
 static const int8_t levels[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
                                   1,    13,   25,  38,  53,  69,  89,  113};
-
-static void decode_sub(const uint8_t qs[16], float scale, float *out)
-{
-    for (size_t j = 0; j < SUB / 2; j++) {
-        out[j] = scale * (float)levels[qs[j] & 0xf];
-        out[j + SUB / 2] = scale * (float)levels[qs[j] >> 4];
-    }
-}
 
 static void encode_sub(const struct codebook *book, const float *x, float scale, uint8_t qs[16])
 {
@@ -32,13 +24,6 @@ static void encode_sub(const struct codebook *book, const float *x, float scale,
 }
 
 /* ---- IQ4_NL ------------------------------------------------------------------------- */
-
-QUANT_DECODER(iq4_nl)
-{
-    const struct block_iq4_nl *b = blocks;
-    for (; n >= SUB; n -= SUB, b++, out += SUB)
-        decode_sub(b->qs, fp16_to_float(b->d), out);
-}
 
 /* Stored scales that are compared: rounding to nearest, what the two searches found with
  * the neighbours, and the extreme exactly on each level. */
@@ -77,7 +62,7 @@ static uint16_t best_half(const struct codebook *book, const struct search_job *
                : half[0];
 }
 
-QUANT_ENCODER(iq4_nl)
+QUANT_ENCODER(iq4_nl, any)
 {
     struct block_iq4_nl *b = blocks;
     struct search_row row = search_row_of(x, n, importance);
@@ -96,23 +81,6 @@ QUANT_ENCODER(iq4_nl)
 #define N_SUB    8
 #define SCALE_LO (-32)
 #define SCALE_HI 31
-
-static int scale_at(const struct block_iq4_xs *b, size_t j)
-{
-    int low = b->scales_l[j / 2] >> 4 * (j % 2) & 0xf;
-    int high = b->scales_h >> 2 * j & 3;
-    return (low | high << 4) + SCALE_LO;
-}
-
-QUANT_DECODER(iq4_xs)
-{
-    const struct block_iq4_xs *b = blocks;
-    for (; n >= QK_K; n -= QK_K, b++) {
-        float d = fp16_to_float(b->d);
-        for (size_t j = 0; j < N_SUB; j++, out += SUB)
-            decode_sub(b->qs + 16 * j, d * (float)scale_at(b, j), out);
-    }
-}
 
 /* A candidate: what is stored, and the searched error. */
 struct super_scales {
@@ -274,7 +242,7 @@ static void store_super(const struct super *s, struct block_iq4_xs *b)
     }
 }
 
-QUANT_ENCODER(iq4_xs)
+QUANT_ENCODER(iq4_xs, any)
 {
     struct block_iq4_xs *b = blocks;
     struct search_row row = search_row_of(x, n, importance);

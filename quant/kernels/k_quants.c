@@ -16,8 +16,8 @@
  *   Q5_K  qs  4 bits, 32 lanes           qh    1 bit,  32 lanes
  *   Q6_K  ql  4 bits, 64 lanes           qh    2 bits, 32 lanes
  */
-#include "quant/k_quants.h"
-#include "quant/formats.h"
+#include "quant/kernels/k_quants.h"
+#include "quant/kernels/formats.h"
 #include "quant/fp.h"
 
 #include <string.h>

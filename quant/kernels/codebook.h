@@ -2,7 +2,16 @@
 #ifndef QUANT_CODEBOOK_H
 #define QUANT_CODEBOOK_H
 
-#include "quant/search_block.h"
+#include "quant/kernels/level.h"
+#include "quant/kernels/search_block.h"
+
+#define codebook_init          LEVEL_NAME(codebook_init)
+#define codebook_error         LEVEL_NAME(codebook_error)
+#define codebook_sums          LEVEL_NAME(codebook_sums)
+#define codebook_search        LEVEL_NAME(codebook_search)
+#define codebook_search_end    LEVEL_NAME(codebook_search_end)
+#define codebook_nearest_scale LEVEL_NAME(codebook_nearest_scale)
+#define codebook_true_error    LEVEL_NAME(codebook_true_error)
 
 #define CODEBOOK_MAX  16
 #define CODEBOOK_BINS 512

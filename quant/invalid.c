@@ -1,48 +1,8 @@
-/* The table of formats: one row a type. */
+/* What blocks say of themselves without being decoded. */
 #include "quant/blocks.h"
-#include "quant/formats.h"
-#include "quant/fp.h"
+#include "quant/quant.h"
 
-#include <math.h>
 #include <string.h>
-
-#define CODEC(type, name)                                                                      \
-    {                                                                                          \
-        type, quant_decode_##name, quant_encode_##name, false                                  \
-    }
-#define DECODER(type, name)                                                                    \
-    {                                                                                          \
-        type, quant_decode_##name, NULL, false                                                 \
-    }
-/* Too few bits to be of use without importance. */
-#define WEIGHED(type, name)                                                                    \
-    {                                                                                          \
-        type, quant_decode_##name, NULL, true                                                  \
-    }
-
-static const struct quant_format formats[] = {
-    CODEC(GGUF_F32, f32),       CODEC(GGUF_F16, f16),           CODEC(GGUF_BF16, bf16),
-    DECODER(GGUF_F64, f64),     DECODER(GGUF_I8, i8),           DECODER(GGUF_I16, i16),
-    DECODER(GGUF_I32, i32),     DECODER(GGUF_I64, i64),         CODEC(GGUF_Q4_0, q4_0),
-    CODEC(GGUF_Q4_1, q4_1),     CODEC(GGUF_Q5_0, q5_0),         CODEC(GGUF_Q5_1, q5_1),
-    CODEC(GGUF_Q8_0, q8_0),     DECODER(GGUF_Q8_1, q8_1),       CODEC(GGUF_Q2_K, q2_K),
-    CODEC(GGUF_Q3_K, q3_K),     CODEC(GGUF_Q4_K, q4_K),         CODEC(GGUF_Q5_K, q5_K),
-    CODEC(GGUF_Q6_K, q6_K),     DECODER(GGUF_Q8_K, q8_K),       WEIGHED(GGUF_IQ1_S, iq1_s),
-    WEIGHED(GGUF_IQ1_M, iq1_m), WEIGHED(GGUF_IQ2_XXS, iq2_xxs), WEIGHED(GGUF_IQ2_XS, iq2_xs),
-    WEIGHED(GGUF_IQ2_S, iq2_s), WEIGHED(GGUF_IQ3_XXS, iq3_xxs), DECODER(GGUF_IQ3_S, iq3_s),
-    CODEC(GGUF_IQ4_NL, iq4_nl), CODEC(GGUF_IQ4_XS, iq4_xs),     CODEC(GGUF_TQ1_0, tq1_0),
-    CODEC(GGUF_TQ2_0, tq2_0),   CODEC(GGUF_MXFP4, mxfp4),       DECODER(GGUF_NVFP4, nvfp4),
-    DECODER(GGUF_Q1_0, q1_0),   DECODER(GGUF_Q2_0, q2_0),
-};
-
-const struct quant_format *quant_format_find(uint32_t type)
-{
-    for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
-        if (formats[i].type == type)
-            return &formats[i];
-    }
-    return NULL;
-}
 
 /* ---- Scales that are no numbers -------------------------------------------------------- */
 

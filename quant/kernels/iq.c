@@ -3,7 +3,7 @@
  * with a scale for each sub-block and, but for IQ1, a sign for each element.
  */
 #include "quant/blocks.h"
-#include "quant/formats.h"
+#include "quant/kernels/formats.h"
 #include "quant/fp.h"
 #include "quant/iq_tables.h"
 

@@ -1,5 +1,5 @@
 /* The best stored values of one block: see search_block.h. */
-#include "quant/search_block.h"
+#include "quant/kernels/search_block.h"
 
 #include <math.h>
 #include <string.h>

@@ -8,9 +8,16 @@
 #ifndef QUANT_K_QUANTS_H
 #define QUANT_K_QUANTS_H
 
+#include "quant/kernels/level.h"
 #include "quant/blocks.h"
 
 #include <stddef.h>
+
+#define k_type_q2_K LEVEL_NAME(k_type_q2_K)
+#define k_type_q3_K LEVEL_NAME(k_type_q3_K)
+#define k_type_q4_K LEVEL_NAME(k_type_q4_K)
+#define k_type_q5_K LEVEL_NAME(k_type_q5_K)
+#define k_type_q6_K LEVEL_NAME(k_type_q6_K)
 
 #define K_SUB_MAX 16 /* sub-blocks of a super-block, at most */
 

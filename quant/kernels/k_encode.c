@@ -11,9 +11,9 @@
  * What bounds the result is the plain error (with importance: the error weighted by it):
  * nothing is accepted that is worse in it than rounding to nearest.
  */
-#include "quant/formats.h"
-#include "quant/k_quants.h"
-#include "quant/search.h"
+#include "quant/kernels/formats.h"
+#include "quant/kernels/k_quants.h"
+#include "quant/kernels/search.h"
 
 #include <math.h>
 #include <string.h>
@@ -457,13 +457,13 @@ static void encode(const struct k_type *type, const float *x, void *blocks, size
         encode_block(type, x + i, importance ? importance + i : NULL, block);
 }
 
-#define ENCODER(name)                                                                          \
-    QUANT_ENCODER(name)                                                                        \
+#define ENCODER(name, type)                                                                    \
+    QUANT_ENCODER(name, any)                                                                   \
     {                                                                                          \
-        encode(&k_type_##name, x, blocks, n, importance);                                      \
+        encode(&type, x, blocks, n, importance);                                               \
     }
-ENCODER(q2_K)
-ENCODER(q3_K)
-ENCODER(q4_K)
-ENCODER(q5_K)
-ENCODER(q6_K)
+ENCODER(q2_K, k_type_q2_K)
+ENCODER(q3_K, k_type_q3_K)
+ENCODER(q4_K, k_type_q4_K)
+ENCODER(q5_K, k_type_q5_K)
+ENCODER(q6_K, k_type_q6_K)

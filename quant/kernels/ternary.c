@@ -1,8 +1,8 @@
 /* TQ1_0 and TQ2_0: every element is -d, 0 or d. */
 #include "quant/blocks.h"
-#include "quant/formats.h"
+#include "quant/kernels/formats.h"
 #include "quant/fp.h"
-#include "quant/search_block.h"
+#include "quant/kernels/search_block.h"
 
 #include <math.h>
 #include <string.h>
@@ -67,7 +67,7 @@ QUANT_DECODER(tq1_0)
     }
 }
 
-QUANT_ENCODER(tq1_0)
+QUANT_ENCODER(tq1_0, any)
 {
     struct block_tq1_0 *b = blocks;
     struct search_row row = search_row_of(x, n, importance);
@@ -97,7 +97,7 @@ QUANT_DECODER(tq2_0)
     }
 }
 
-QUANT_ENCODER(tq2_0)
+QUANT_ENCODER(tq2_0, any)
 {
     struct block_tq2_0 *b = blocks;
     struct search_row row = search_row_of(x, n, importance);

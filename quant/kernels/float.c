@@ -1,5 +1,5 @@
 /* Types that hold numbers and no blocks. */
-#include "quant/formats.h"
+#include "quant/kernels/formats.h"
 #include "quant/fp.h"
 
 #include <string.h>
@@ -9,7 +9,7 @@ QUANT_DECODER(f32)
     memcpy(out, blocks, n * sizeof *out);
 }
 
-QUANT_ENCODER(f32)
+QUANT_ENCODER(f32, any)
 {
     (void)importance;
     memcpy(blocks, x, n * sizeof *x);
@@ -24,7 +24,7 @@ QUANT_DECODER(f16)
 
 /* What is too large for half precision becomes its largest finite value: an infinity
  * would make the model useless. */
-QUANT_ENCODER(f16)
+QUANT_ENCODER(f16, any)
 {
     uint16_t *b = blocks;
     (void)importance;
@@ -42,7 +42,7 @@ QUANT_DECODER(bf16)
 }
 
 /* As for half precision: 0x7f7f is the largest finite value. */
-QUANT_ENCODER(bf16)
+QUANT_ENCODER(bf16, any)
 {
     uint16_t *b = blocks;
     (void)importance;

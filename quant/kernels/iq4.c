@@ -1,0 +1,44 @@
+/* IQ4_NL and IQ4_XS: sixteen levels, denser around zero. */
+#include "quant/blocks.h"
+#include "quant/kernels/formats.h"
+#include "quant/fp.h"
+
+#define SUB 32 /* elements of a block of IQ4_NL and of a sub-block of IQ4_XS */
+
+static const int8_t levels[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
+                                  1,    13,   25,  38,  53,  69,  89,  113};
+
+static void decode_sub(const uint8_t qs[16], float scale, float *out)
+{
+    for (size_t j = 0; j < SUB / 2; j++) {
+        out[j] = scale * (float)levels[qs[j] & 0xf];
+        out[j + SUB / 2] = scale * (float)levels[qs[j] >> 4];
+    }
+}
+
+QUANT_DECODER(iq4_nl)
+{
+    const struct block_iq4_nl *b = blocks;
+    for (; n >= SUB; n -= SUB, b++, out += SUB)
+        decode_sub(b->qs, fp16_to_float(b->d), out);
+}
+
+#define N_SUB    8
+#define SCALE_LO (-32)
+
+static int scale_at(const struct block_iq4_xs *b, size_t j)
+{
+    int low = b->scales_l[j / 2] >> 4 * (j % 2) & 0xf;
+    int high = b->scales_h >> 2 * j & 3;
+    return (low | high << 4) + SCALE_LO;
+}
+
+QUANT_DECODER(iq4_xs)
+{
+    const struct block_iq4_xs *b = blocks;
+    for (; n >= QK_K; n -= QK_K, b++) {
+        float d = fp16_to_float(b->d);
+        for (size_t j = 0; j < N_SUB; j++, out += SUB)
+            decode_sub(b->qs + 16 * j, d * (float)scale_at(b, j), out);
+    }
+}
