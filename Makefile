@@ -22,7 +22,9 @@ LEVELS         := $(or $(LEVELS_$(MACHINE)),scalar)
 FLAGS_avx2     := -mavx2 -mfma -mf16c
 FLAGS_avx512   := $(FLAGS_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512
 
-LIB_SRC := $(wildcard libgguf/*.c quant/*.c)
+MODEL_HEADERS := $(wildcard model/model.h model/hparams.h model/tokenizer.h)
+
+LIB_SRC := $(wildcard libgguf/*.c quant/*.c model/*.c)
 KERNELS := $(foreach l,$(LEVELS),$(patsubst %.c,$(BUILD)/%.$l.o,$(wildcard quant/kernels/*.c)))
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o) $(KERNELS)
 COMMON  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/common/*.c))
@@ -115,6 +117,7 @@ man: $(MAN) ## write the man pages anew from the programs' tables of options
 install: all ## install below PREFIX (/usr/local); DESTDIR is put in front
 	@install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig \
 	    $(DESTDIR)$(PREFIX)/include/libgguf $(DESTDIR)$(PREFIX)/include/quant \
+	    $(DESTDIR)$(PREFIX)/include/model \
 	    $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	@install -m 755 $(BINS) $(DESTDIR)$(PREFIX)/bin
 	@install -m 644 $(BUILD)/libgguf.a $(DESTDIR)$(PREFIX)/lib
@@ -125,6 +128,7 @@ install: all ## install below PREFIX (/usr/local); DESTDIR is put in front
 	    > $(DESTDIR)$(PREFIX)/lib/pkgconfig/libgguf.pc
 	@install -m 644 libgguf/gguf.h $(DESTDIR)$(PREFIX)/include/libgguf
 	@install -m 644 quant/quant.h $(DESTDIR)$(PREFIX)/include/quant
+	@install -m 644 $(MODEL_HEADERS) $(DESTDIR)$(PREFIX)/include/model
 	@install -m 644 $(MAN) $(DESTDIR)$(PREFIX)/share/man/man1
 	@for t in $(TOOLS); do $(BUILD)/$$t --completion bash \
 	    > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$t; done
@@ -133,6 +137,7 @@ uninstall: ## remove what `make install` put there
 	@rm -f $(TOOLS:%=$(DESTDIR)$(PREFIX)/bin/%) $(DESTDIR)$(PREFIX)/lib/libgguf.a \
 	    $(DESTDIR)$(PREFIX)/lib/libgguf.so* $(DESTDIR)$(PREFIX)/lib/pkgconfig/libgguf.pc \
 	    $(DESTDIR)$(PREFIX)/include/libgguf/gguf.h $(DESTDIR)$(PREFIX)/include/quant/quant.h \
+	    $(MODEL_HEADERS:%=$(DESTDIR)$(PREFIX)/include/%) \
 	    $(TOOLS:%=$(DESTDIR)$(PREFIX)/share/man/man1/%.1) \
 	    $(TOOLS:%=$(DESTDIR)$(PREFIX)/share/bash-completion/completions/%)
 

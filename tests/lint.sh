@@ -23,7 +23,7 @@ everything=$(git ls-files '*.c' '*.h')
     [ "$lines" -le 600 ] || fail "$f has $lines lines (600 at most)"
   done
   # Functions of the product: none over 100 lines, half of them at most 15.
-  ctags --c-kinds=f --fields=+ne -f - $(git ls-files 'libgguf/*.c' 'quant/*.c' 'tools/*.c') 2>/dev/null |
+  ctags --c-kinds=f --fields=+ne -f - $(git ls-files 'libgguf/*.c' 'quant/*.c' 'model/*.c' 'tools/*.c') 2>/dev/null |
     awk -F'\t' '{ l = e = 0
       for (i = 4; i <= NF; i++) { if ($i ~ /^line:/) l = substr($i, 6); if ($i ~ /^end:/) e = substr($i, 5) }
       if (e) print e - l + 1, $2 ":" l, $1 }' | sort -n |
@@ -31,9 +31,9 @@ everything=$(git ls-files '*.c' '*.h')
       END { m = n[int((NR + 1) / 2)]; if (m > 15) { print "lint: median function length " m; long = 1 } exit long }' ||
     fail "function length"
   cppcheck --quiet --std=c11 -D__GNUC__=12 --error-exitcode=1 --inline-suppr --enable=warning,performance,portability \
-    --suppress=missingIncludeSystem -I. $(git ls-files 'libgguf/*.c' 'quant/*.c' 'tools/*.c') ||
+    --suppress=missingIncludeSystem -I. $(git ls-files 'libgguf/*.c' 'quant/*.c' 'model/*.c' 'tools/*.c') ||
     fail "cppcheck"
-  printf '%s\n' $(git ls-files 'libgguf/*.c' 'quant/*.c' 'tools/*.c') |
+  printf '%s\n' $(git ls-files 'libgguf/*.c' 'quant/*.c' 'model/*.c' 'tools/*.c') |
     xargs -P 2 -n 4 sh -c 'clang-tidy --quiet "$@" -- -std=c11 $CPPFLAGS_ALL -fopenmp 2>/dev/null' tidy |
     grep -E 'warning:|error:' && fail "clang-tidy"
 }
