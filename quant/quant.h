@@ -142,6 +142,29 @@ enum gguf_status quant_recipe_apply(const struct gguf *model, const struct quant
                                     bool keep_order, struct quant_choice *choices,
                                     struct gguf_error *err);
 
+/* ---- What a recipe makes ------------------------------------------------------------------
+ */
+
+/* Gives an output its metadata: the model's, with general.quantization_version and
+ * general.file_type as gguf-quant sets them. Errors: those of the writer. */
+enum gguf_status quant_declare_metadata(struct gguf_writer *writer, const struct gguf *model,
+                                        const struct quant_mix *mix, struct gguf_error *err);
+
+/* Declares the next tensor of an output; `shard` as in gguf_writer_add_tensor. */
+enum gguf_status quant_declare_tensor(struct gguf_writer *writer, const struct gguf *model,
+                                      const struct quant_choice *choice, uint32_t shard,
+                                      struct gguf_error *err);
+
+/*
+ * Bytes of the file that a recipe makes, header and padding included, without making it:
+ * what gguf-quant writes with the same options and without an importance matrix. `choices`
+ * has room for gguf_tensor_count entries and is filled as by quant_recipe_apply. Reads no
+ * tensor data. Errors: those of quant_recipe_apply and of the writer.
+ */
+enum gguf_status quant_output_bytes(const struct gguf *model, const struct quant_recipe *recipe,
+                                    struct quant_choice *choices, uint64_t *bytes,
+                                    struct gguf_error *err);
+
 /* ---- Importance matrices ---------------------------------------------------------------- */
 
 /*

@@ -184,13 +184,9 @@ static void set_provenance(struct job *job)
 
 static void set_metadata(struct job *job)
 {
-    enum { QUANTIZATION_VERSION = 2 }; /* of the block formats; there is no other today */
     struct gguf_error err;
     const struct request *r = job->request;
-    must(gguf_writer_copy_metadata(job->writer, job->model, &err), &err);
-    set_u32(job, "general.quantization_version", QUANTIZATION_VERSION);
-    if (r->recipe.mix->file_type != QUANT_TYPE_NONE)
-        set_u32(job, "general.file_type", r->recipe.mix->file_type);
+    must(quant_declare_metadata(job->writer, job->model, r->recipe.mix, &err), &err);
     if (job->imatrix)
         set_provenance(job);
     for (size_t i = 0; i < r->metadata.n; i++)
@@ -205,10 +201,9 @@ static void declare_output(struct job *job)
     must(gguf_writer_new(&job->writer, r->output, &options, &err), &err);
     set_metadata(job);
     for (size_t i = 0; i < job->n_items; i++) {
-        const struct gguf_tensor *t = job_tensor(job, &job->items[i]);
-        uint32_t n_dims = t->n_dims ? t->n_dims : 1; /* a scalar is written as one element */
-        must(gguf_writer_add_tensor(job->writer, t->name, job->items[i].choice.type, n_dims,
-                                    t->ne, r->keep_split ? t->file : GGUF_SHARD_AUTO, &err),
+        uint32_t file = job_tensor(job, &job->items[i])->file;
+        must(quant_declare_tensor(job->writer, job->model, &job->items[i].choice,
+                                  r->keep_split ? file : GGUF_SHARD_AUTO, &err),
              &err);
     }
     must(gguf_writer_total_bytes(job->writer, &job->output_bytes, &err), &err);
