@@ -22,7 +22,8 @@ LEVELS         := $(or $(LEVELS_$(MACHINE)),scalar)
 FLAGS_avx2     := -mavx2 -mfma -mf16c
 FLAGS_avx512   := $(FLAGS_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512
 
-MODEL_HEADERS := $(wildcard model/model.h model/hparams.h model/tokenizer.h)
+MODEL_HEADERS := $(wildcard model/model.h model/hparams.h model/tokenizer.h model/memory.h \
+    model/speed.h model/training.h)
 
 LIB_SRC := $(wildcard libgguf/*.c quant/*.c model/*.c)
 KERNELS := $(foreach l,$(LEVELS),$(patsubst %.c,$(BUILD)/%.$l.o,$(wildcard quant/kernels/*.c)))

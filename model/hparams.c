@@ -491,8 +491,9 @@ static enum gguf_status check_model(const struct reader *r)
     return GGUF_OK;
 }
 
-enum gguf_status model_hparams_read(struct model_hparams *out, const struct gguf *gguf,
-                                    struct gguf_error *err)
+/* `lenient`: as for an architecture of which nothing is required. */
+static enum gguf_status read_hparams(struct model_hparams *out, const struct gguf *gguf,
+                                     bool lenient, struct gguf_error *err)
 {
     static enum gguf_status (*const steps[])(const struct reader *) = {
         read_keys,    check_heads,    find_lengths, find_rope,
@@ -503,8 +504,9 @@ enum gguf_status model_hparams_read(struct model_hparams *out, const struct gguf
         return gguf_fail(err, GGUF_ERR_CORRUPT, GGUF_NO_OFFSET,
                          "metadata key 'general.architecture' is missing or empty: the file "
                          "does not say what network it holds");
-    struct reader r = {out, gguf, model_arch_find(out->architecture), err};
-    out->has_forward = r.arch != NULL;
+    const struct model_arch *arch = model_arch_find(out->architecture);
+    struct reader r = {out, gguf, lenient ? NULL : arch, err};
+    out->has_forward = arch != NULL;
     for (size_t i = 0; i < COUNT(steps); i++) {
         enum gguf_status status = steps[i](&r);
         if (status != GGUF_OK)
@@ -513,4 +515,16 @@ enum gguf_status model_hparams_read(struct model_hparams *out, const struct gguf
             find_vocab(&r);
     }
     return GGUF_OK;
+}
+
+enum gguf_status model_hparams_read(struct model_hparams *out, const struct gguf *gguf,
+                                    struct gguf_error *err)
+{
+    return read_hparams(out, gguf, false, err);
+}
+
+enum gguf_status model_hparams_read_shape(struct model_hparams *out, const struct gguf *gguf,
+                                          struct gguf_error *err)
+{
+    return read_hparams(out, gguf, true, err);
 }

@@ -130,6 +130,11 @@ struct model_hparams {
 enum gguf_status model_hparams_read(struct model_hparams *out, const struct gguf *gguf,
                                     struct gguf_error *err);
 
+/* The same for an estimate: no key but general.architecture has to be there, whatever the
+ * architecture. What is there is checked all the same. */
+enum gguf_status model_hparams_read_shape(struct model_hparams *out, const struct gguf *gguf,
+                                          struct gguf_error *err);
+
 #if defined(__GNUC__)
 #pragma GCC visibility pop
 #endif

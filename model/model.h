@@ -7,5 +7,8 @@
 
 #include "libgguf/gguf.h"
 #include "model/hparams.h"
+#include "model/memory.h"
+#include "model/speed.h"
+#include "model/training.h"
 
 #endif
