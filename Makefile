@@ -12,7 +12,7 @@ SONAME  := libgguf.so.$(firstword $(subst ., ,$(VERSION)))
 WARN         := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 CPPFLAGS_ALL := -I. -D_POSIX_C_SOURCE=200809L -D_FILE_OFFSET_BITS=64 $(CPPFLAGS)
 CFLAGS_ALL   := -std=c11 $(WARN) -ffp-contract=off -fopenmp -fPIC -fvisibility=hidden $(CFLAGS)
-LIBS         := -lpcre2-8 -lxxhash -lm
+LIBS         := -lpcre2-8 -lutf8proc -lxxhash -lm
 
 # quant/kernels is compiled once for each level of the processor, with its flags.
 LEVELS_x86_64  := scalar avx2 avx512

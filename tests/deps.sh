@@ -20,7 +20,9 @@ build)
   command -v "$cc" >/dev/null 2>&1 || missing="$missing gcc"
   need_header xxhash.h libxxhash-dev
   need_header pcre2.h libpcre2-dev '#define PCRE2_CODE_UNIT_WIDTH 8'
+  need_header utf8proc.h libutf8proc-dev
   need_header cjson/cJSON.h libcjson-dev
+  need_header zlib.h zlib1g-dev
   ;;
 test)
   need_header cmocka.h libcmocka-dev
@@ -57,8 +59,8 @@ fi
 echo "missing packages, and no way to install them from here:$missing" >&2
 cat >&2 <<EOF
   Debian, Ubuntu: sudo apt-get install$missing
-  Fedora:         sudo dnf install gcc xxhash-devel pcre2-devel cjson-devel libcmocka-devel nodejs-npm
-  Arch:           sudo pacman -S gcc xxhash pcre2 cjson cmocka npm
-  Homebrew:       brew install gcc xxhash pcre2 cjson cmocka node
+  Fedora:         sudo dnf install gcc xxhash-devel pcre2-devel utf8proc-devel cjson-devel zlib-devel libcmocka-devel nodejs-npm
+  Arch:           sudo pacman -S gcc xxhash pcre2 libutf8proc cjson zlib cmocka npm
+  Homebrew:       brew install gcc xxhash pcre2 utf8proc cjson cmocka node
 EOF
 exit 1
