@@ -3,11 +3,15 @@
 
 #include <stddef.h>
 #include <strings.h>
+#ifdef QUANT_HAS_X86
+#include <cpuid.h>
+#endif
 
 struct level {
     const char *name;
     bool (*runs)(void);
     const struct quant_format *formats;
+    const struct quant_measure *measure;
 };
 
 static bool always(void)
@@ -16,10 +20,16 @@ static bool always(void)
 }
 
 #ifdef QUANT_HAS_X86
+/* clang before 17 does not know this one by name. */
+static bool has_f16c(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+}
+
 static bool runs_avx2(void)
 {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-           __builtin_cpu_supports("f16c");
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
 }
 
 static bool runs_avx512(void)
@@ -32,18 +42,18 @@ static bool runs_avx512(void)
 
 /* In the order of enum quant_cpu; a row without kernels is for another kind of machine. */
 static const struct level levels[] = {
-    {"scalar", always, quant_formats_scalar},
+    {"scalar", always, quant_formats_scalar, &quant_measure_scalar},
 #ifdef QUANT_HAS_X86
-    {"avx2", runs_avx2, quant_formats_avx2},
-    {"avx512", runs_avx512, quant_formats_avx512},
+    {"avx2", runs_avx2, quant_formats_avx2, &quant_measure_avx2},
+    {"avx512", runs_avx512, quant_formats_avx512, &quant_measure_avx512},
 #else
-    {"avx2", NULL, NULL},
-    {"avx512", NULL, NULL},
+    {"avx2", NULL, NULL, NULL},
+    {"avx512", NULL, NULL, NULL},
 #endif
 #ifdef QUANT_HAS_NEON
-    {"neon", always, quant_formats_neon},
+    {"neon", always, quant_formats_neon, &quant_measure_neon},
 #else
-    {"neon", NULL, NULL},
+    {"neon", NULL, NULL, NULL},
 #endif
 };
 #define N_LEVELS (sizeof levels / sizeof levels[0])
@@ -91,6 +101,11 @@ const struct quant_format *quant_format_at(uint32_t type, enum quant_cpu cpu)
 const struct quant_format *quant_format_find(uint32_t type)
 {
     return quant_format_at(type, quant_cpu_best());
+}
+
+const struct quant_measure *quant_measure_at(enum quant_cpu cpu)
+{
+    return quant_cpu_runs(cpu) ? levels[cpu].measure : NULL;
 }
 
 quant_encode_fn quant_encoder(const struct quant_format *format, enum quant_preset preset)
