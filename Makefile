@@ -33,9 +33,10 @@ TOOLS   := $(notdir $(patsubst %/,%,$(wildcard tools/gguf-*/)))
 BINS    := $(TOOLS:%=$(BUILD)/%)
 MAN     := $(TOOLS:%=docs/man/%.1)
 UNIT    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*.c))
-OBJECTS := $(LIB_OBJ) $(COMMON) $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/gguf-*/*.c))
+BENCH   := $(patsubst %.c,$(BUILD)/%.o,$(filter-out %/bench_quant.c,$(wildcard tests/bench/*.c)))
+OBJECTS := $(LIB_OBJ) $(COMMON) $(BENCH) $(BUILD)/tests/bench/bench_quant.o $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/gguf-*/*.c))
 
-.PHONY: all deps deps-test demo test programs-asan lint format man install uninstall clean help
+.PHONY: all deps deps-test demo test programs-asan bench results lint format man install uninstall clean help
 .DELETE_ON_ERROR:
 .SECONDEXPANSION:
 
@@ -77,9 +78,19 @@ $(BUILD)/common.a: $(COMMON)
 $(BINS): $(BUILD)/%: $$(addprefix $(BUILD)/,$$(addsuffix .o,$$(basename $$(wildcard tools/%/*.c)))) $(BUILD)/common.a $(BUILD)/libgguf.a
 	@$(CC) $(CFLAGS_ALL) $(LDFLAGS) $^ -o $@ -lcjson $(LIBS)
 
+$(BUILD)/bench.a: $(BENCH)
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+$(BUILD)/bench_quant: $(BUILD)/tests/bench/bench_quant.o $(BUILD)/bench.a $(BUILD)/common.a $(BUILD)/libgguf.a
+	@$(CC) $(CFLAGS_ALL) $(LDFLAGS) $^ -o $@ -lcjson $(LIBS)
+
+$(BUILD)/unit/test_results: $(BUILD)/bench.a
+$(BUILD)/unit/test_results: UNIT_LIBS := $(BUILD)/bench.a
+
 $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/common.a $(BUILD)/libgguf.a
 	@mkdir -p $(@D)
-	@$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) -MMD -MP $< -o $@ $(BUILD)/common.a $(BUILD)/libgguf.a -lcmocka -lcjson $(LIBS)
+	@$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) -MMD -MP $< -o $@ $(UNIT_LIBS) $(BUILD)/common.a $(BUILD)/libgguf.a -lcmocka -lcjson $(LIBS)
 
 $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/common.a $(BUILD)/libgguf.a
 	@mkdir -p $(@D)
@@ -101,6 +112,12 @@ test: deps-test ## install what the tests need, build, run every test
 ASAN := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
 programs-asan:
 	@$(MAKE) -s --no-print-directory BUILD=$(BUILD)/asan CFLAGS="$(ASAN)" $(TOOLS:%=$(BUILD)/asan/%)
+
+bench: $(BUILD)/bench_quant ## speed and error of the encoders, per type and preset
+	@$(BUILD)/bench_quant
+
+results: $(BUILD)/bench_quant ## write tests/results.csv anew, if no error got worse
+	@$(BUILD)/bench_quant --write tests/results.csv
 
 lint: deps ## static checks: layers, banned functions, lengths, clang-tidy, cppcheck
 	@tests/deps.sh lint
