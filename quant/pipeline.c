@@ -1,120 +1,70 @@
 /*
- * From one model file to another: rows are read in chunks, and the rows of a chunk are
- * decoded, checked, encoded and measured by all threads at once. What a thread needs is
- * two rows of floats; what all share is the chunk before and after.
+ * From one model file to another. Every unit of work is read, decoded, checked, encoded and
+ * measured by one thread while it is in that thread's cache. Its bytes go into a ring, in the
+ * order of the output, from which they are digested and written:
+ *
+ *   input ---> source of a thread ---> row of floats ---> ring of targets ---> digest, output
+ *              claim and work, any thread                 retire, in order
  */
 #include "quant/pipeline.h"
 #include "libgguf/checked.h"
 #include "libgguf/error.h"
 
 #include <math.h>
-#include <omp.h>
 #include <stdlib.h>
 #include <xxhash.h>
 
-/* Elements of a chunk for each thread; a longer row is a chunk of its own. */
-#define CHUNK_ELEMENTS (256 * 1024)
+/* Units that are written at once: few large writes cost less than many small ones. */
+#define BATCH 8
+
+/* Units in flight besides those that threads work on, so that nobody waits for a write. */
+#define SPARE BATCH
+
+/* How many units ahead the system is told what will be read, to fetch it from the disk. */
+#define PREFETCH 64
 
 double quant_item_rmse(const struct quant_item *item)
 {
     return item->energy > 0 ? sqrt(item->error / item->energy) : 0;
 }
 
-size_t quant_copy_step(const struct gguf_tensor *tensor)
-{
-    size_t block = gguf_type_find(tensor->type)->block_bytes;
-    return COPY_BYTES / block * block;
-}
+/* ---- A run ------------------------------------------------------------------------------ */
 
-const char *quant_path_of(const struct gguf *model, const struct gguf_tensor *tensor)
-{
-    return gguf_file_at(model, tensor->file)->path;
-}
-
-enum gguf_status quant_report(const struct quant_settings *settings, uint64_t done,
-                              struct gguf_str tensor, struct gguf_error *err)
-{
-    if (!settings->progress || settings->progress(settings->context, done, tensor))
-        return GGUF_OK;
-    return gguf_fail(err, GGUF_ERR_CANCELLED, GGUF_NO_OFFSET, "stopped at tensor %s",
-                     gguf_text(tensor).text);
-}
-
-/* ---- Tasks ------------------------------------------------------------------------------ */
-
-/* What came of one row. */
-struct row_result {
+/* What came of a unit that is not written yet. */
+struct flight {
+    unsigned char *target; /* in the ring */
     double error, energy;
-    uint64_t invalid; /* index of an element that is not finite, or UINT64_MAX */
 };
 
-/* One piece of memory for the whole run, grown to the largest tensor's need, and what lies
- * in it. */
-struct workspace {
-    unsigned char *memory;
-    uint64_t size;
-    unsigned char *source, *target; /* the chunk before and after */
-    float *floats;                  /* two rows for each thread */
-    struct row_result *results;     /* of each row of the chunk */
+/* Units of one tensor that are retired, side by side in the ring, and to be written. */
+struct batch {
+    unsigned char *data;
+    uint64_t offset; /* in the tensor */
+    size_t size, units;
 };
 
-/* One tensor on its way. */
-struct task {
+struct run {
     const struct gguf *model;
-    const struct gguf_tensor *tensor;
     struct gguf_writer *writer;
-    size_t index; /* in the output */
-    struct quant_item *item;
+    struct quant_item *items;
     const struct quant_settings *settings;
-    const struct quant_format *from, *to;
-    uint64_t done; /* bytes of the source before this tensor */
-    int max_threads, threads;
-    uint64_t row_bytes, target_row_bytes; /* of a row before and after */
+    struct quant_stages stages;
+    struct ordered job;
+    struct flight *flights; /* by unit % n_flights */
+    uint64_t n_flights;
+    struct batch batch;
     XXH3_state_t *digest;
+
+    unsigned char *memory; /* all of what follows */
+    unsigned char *ring;
+    uint64_t ring_bytes, ring_head;
+    unsigned char *desks;                /* one for each thread: */
+    uint64_t desk_bytes, desk_x, desk_y; /* a unit's source, then two rows at these offsets */
 };
 
-/* Makes room for `size` bytes; what was there is lost. */
-static bool reserve(struct workspace *w, uint64_t size)
+static struct flight *flight_of(const struct run *run, uint64_t unit)
 {
-    if (size <= w->size)
-        return true;
-    free(w->memory);
-    w->memory = size <= SIZE_MAX ? malloc((size_t)size) : NULL;
-    w->size = w->memory ? size : 0;
-    return w->memory != NULL;
-}
-
-/* Sets aside `count` records of `size` bytes from a cache line on, at *offset. */
-static bool take(uint64_t *used, uint64_t count, uint64_t size, uint64_t *offset)
-{
-    uint64_t bytes;
-    *offset = *used;
-    return checked_mul(count, size, &bytes) && checked_add(*used, bytes, used) &&
-           checked_align(*used, 64, used);
-}
-
-/* Room for a chunk of `rows` rows. */
-static bool reserve_chunk(struct workspace *w, const struct task *t, uint64_t rows)
-{
-    uint64_t size = 0, floats, results, source, target;
-    if (!take(&size, t->tensor->ne[0], 2 * sizeof(float) * (unsigned)t->threads, &floats) ||
-        !take(&size, rows, sizeof(struct row_result), &results) ||
-        !take(&size, rows, t->row_bytes, &source) ||
-        !take(&size, rows, t->target_row_bytes, &target) || !reserve(w, size))
-        return false;
-    w->floats = (float *)(void *)(w->memory + floats);
-    w->results = (struct row_result *)(void *)(w->memory + results);
-    w->source = w->memory + source;
-    w->target = w->memory + target;
-    return true;
-}
-
-/* Takes the bytes into the digest and the output. */
-static enum gguf_status store(const struct task *t, uint64_t offset, const void *data,
-                              size_t size, struct gguf_error *err)
-{
-    XXH3_64bits_update(t->digest, data, size);
-    return gguf_writer_write(t->writer, t->index, offset, data, size, err);
+    return &run->flights[unit % run->n_flights];
 }
 
 /* Place of an element's block in its file. */
@@ -124,30 +74,67 @@ static uint64_t offset_of(const struct gguf_tensor *t, uint64_t element)
     return t->offset + element / info->block_elements * info->block_bytes;
 }
 
-static enum gguf_status fail_invalid(const struct task *t, uint64_t element,
-                                     struct gguf_error *err)
+static enum gguf_status fail_invalid(const struct run *run, const struct gguf_tensor *t,
+                                     uint64_t element, struct gguf_error *err)
 {
-    return gguf_fail(err, GGUF_ERR_DATA, offset_of(t->tensor, element),
+    return gguf_fail(err, GGUF_ERR_DATA, offset_of(t, element),
                      "%s: tensor %s: element %llu is NaN or infinite: the model is damaged, or "
                      "overflowed when it was converted",
-                     quant_path_of(t->model, t->tensor), gguf_text(t->tensor->name).text,
+                     quant_path_of(run->model, t), gguf_text(t->name).text,
                      (unsigned long long)element);
 }
 
-/* ---- Conversion ------------------------------------------------------------------------- */
+/* ---- Claim ------------------------------------------------------------------------------ */
 
-/* The first element that is not finite, or UINT64_MAX. */
-static uint64_t find_invalid(const float *x, size_t n)
+/*
+ * Sets a place in the ring aside. Units of a tensor lie side by side as they do in the output,
+ * so that several can be written at once; at the end of the ring they begin anew. The ring has
+ * room for one unit more than are in flight, each of the largest size: what lies at the new
+ * place has been written.
+ */
+static void claim(void *context, uint64_t unit)
+{
+    struct run *run = context;
+    struct quant_unit u = quant_unit_at(&run->stages, unit);
+    uint64_t size = u.count * u.stage->target_bytes;
+    if (u.begins) /* floats and doubles are aligned */
+        run->ring_head = (run->ring_head + 63) & ~(uint64_t)63;
+    if (run->ring_head + size > run->ring_bytes)
+        run->ring_head = 0;
+    *flight_of(run, unit) = (struct flight){.target = run->ring + run->ring_head};
+    run->ring_head += size;
+}
+
+/* ---- Work ------------------------------------------------------------------------------- */
+
+static enum gguf_status copy(const struct run *run, const struct quant_unit *u,
+                             struct flight *f, struct gguf_error *err)
+{
+    const struct gguf_tensor *t = u->stage->tensor;
+    const struct gguf_type_info *info = gguf_type_find(t->type);
+    enum gguf_status status =
+        gguf_tensor_read(run->model, t, u->first * u->stage->source_bytes, f->target,
+                         (size_t)(u->count * u->stage->source_bytes), err);
+    if (status)
+        return status;
+    size_t bad = quant_find_invalid(t->type, f->target, (size_t)u->count);
+    if (bad == SIZE_MAX)
+        return GGUF_OK;
+    return fail_invalid(run, t, (u->first + bad) * info->block_elements, err);
+}
+
+/* The first element that is not finite, or SIZE_MAX. */
+static size_t find_invalid(const float *x, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         if (!isfinite(x[i]))
             return i;
     }
-    return UINT64_MAX;
+    return SIZE_MAX;
 }
 
-/* Sum of squared errors, and of squares. */
-static void measure_row(const float *x, const float *y, size_t n, struct row_result *result)
+/* Adds the sum of squared errors, and of squares. */
+static void measure(const float *x, const float *y, size_t n, struct flight *f)
 {
     double error = 0, energy = 0;
     for (size_t i = 0; i < n; i++) {
@@ -155,144 +142,193 @@ static void measure_row(const float *x, const float *y, size_t n, struct row_res
         error += r * r;
         energy += v * v;
     }
-    result->error = error;
-    result->energy = energy;
+    f->error += error;
+    f->energy += energy;
 }
 
-/* The weights of the matrix that a row belongs to: one for each expert. */
-static const float *importance_of(const struct task *t, uint64_t row)
-{
-    const uint64_t *ne = t->tensor->ne;
-    return quant_importance_row(t->item->importance, ne[0], row / ne[1] % ne[2]);
-}
+/* The codecs of a tensor, and where a row is in between. */
+struct converter {
+    const struct quant_format *from, *to;
+    quant_encode_fn encode;
+    const struct quant_importance *importance;
+    float *x, *y;
+};
 
-/* Row `r` of the chunk, which is row `first + r` of the tensor; `x` is room for two rows.
- * The encoded row is measured while it is in the cache. */
-static void convert_row(const struct task *t, struct workspace *w, uint64_t first, size_t r,
-                        float *x)
+/* Row by row; answers the first element of the unit that is not finite, or UINT64_MAX. Each
+ * matrix of the tensor has its own importance: one for each expert. */
+static uint64_t convert_rows(const struct converter *c, const struct quant_unit *u,
+                             const unsigned char *source, struct flight *f)
 {
-    size_t n = (size_t)t->tensor->ne[0];
-    float *y = x + n;
-    unsigned char *target = w->target + r * t->target_row_bytes;
-    struct row_result *result = &w->results[r];
-    t->from->decode(w->source + r * t->row_bytes, x, n);
-    *result = (struct row_result){.invalid = find_invalid(x, n)};
-    if (result->invalid != UINT64_MAX)
-        return;
-    t->to->encode(x, target, n, importance_of(t, first + r));
-    t->to->decode(target, y, n);
-    measure_row(x, y, n, result);
-}
-
-/* Sums are taken in the order of the rows: they do not depend on the threads. */
-static enum gguf_status convert_chunk(const struct task *t, struct workspace *w, uint64_t first,
-                                      size_t rows, struct gguf_error *err)
-{
-    size_t n = (size_t)t->tensor->ne[0];
-#pragma omp parallel for schedule(static) num_threads(t->threads)
-    for (size_t r = 0; r < rows; r++)
-        convert_row(t, w, first, r, w->floats + (size_t)omp_get_thread_num() * 2 * n);
-    for (size_t r = 0; r < rows; r++) {
-        const struct row_result *result = &w->results[r];
-        if (result->invalid != UINT64_MAX)
-            return fail_invalid(t, (first + r) * n + result->invalid, err);
-        t->item->error += result->error;
-        t->item->energy += result->energy;
+    const struct quant_stage *s = u->stage;
+    const uint64_t *ne = s->tensor->ne;
+    size_t n = (size_t)ne[0];
+    unsigned char *target = f->target;
+    for (uint64_t r = 0; r < u->count; r++) {
+        uint64_t matrix = (u->first + r) / ne[1] % ne[2];
+        c->from->decode(source, c->x, n);
+        size_t bad = find_invalid(c->x, n);
+        if (bad != SIZE_MAX)
+            return r * n + bad;
+        c->encode(c->x, target, n, quant_importance_row(c->importance, n, matrix));
+        c->to->decode(target, c->y, n);
+        measure(c->x, c->y, n, f);
+        source += s->source_bytes;
+        target += s->target_bytes;
     }
-    return GGUF_OK;
+    return UINT64_MAX;
 }
 
-/* One chunk from reading to writing. */
-static enum gguf_status pass_chunk(const struct task *t, struct workspace *w, uint64_t first,
-                                   size_t rows, struct gguf_error *err)
+static enum gguf_status convert(const struct run *run, const struct quant_unit *u,
+                                unsigned char *desk, struct flight *f, struct gguf_error *err)
 {
-    size_t bytes = rows * (size_t)t->row_bytes;
-    uint64_t at = first * t->row_bytes;
-    enum gguf_status status = gguf_tensor_read(t->model, t->tensor, at, w->source, bytes, err);
-    if (!status)
-        status = convert_chunk(t, w, first, rows, err);
-    if (!status)
-        status = store(t, first * t->target_row_bytes, w->target,
-                       rows * (size_t)t->target_row_bytes, err);
-    gguf_tensor_advise(t->model, t->tensor, at, bytes, GGUF_ADVISE_DONE);
-    if (!status)
-        status = quant_report(t->settings, t->done + at + bytes, t->tensor->name, err);
-    return status;
-}
-
-static enum gguf_status convert_tensor(struct task *t, struct workspace *w,
-                                       struct gguf_error *err)
-{
-    const struct gguf_tensor *tensor = t->tensor;
-    if (tensor->elements == 0)
-        return GGUF_OK;
-    uint64_t n_rows = tensor->elements / tensor->ne[0];
-    uint64_t step = (uint64_t)CHUNK_ELEMENTS * (unsigned)t->max_threads / tensor->ne[0];
-    step = step < 1 ? 1 : step > n_rows ? n_rows : step;
-    t->threads = step < (unsigned)t->max_threads ? (int)step : t->max_threads;
-    if (!reserve_chunk(w, t, step))
-        return gguf_fail_memory(err);
-    enum gguf_status status = GGUF_OK;
-    for (uint64_t row = 0; row < n_rows && !status; row += step) {
-        size_t rows = (size_t)(n_rows - row < step ? n_rows - row : step);
-        status = pass_chunk(t, w, row, rows, err);
-    }
-    return status;
-}
-
-/* ---- Copies ----------------------------------------------------------------------------- */
-
-static enum gguf_status copy_piece(const struct task *t, unsigned char *buffer, uint64_t at,
-                                   size_t size, struct gguf_error *err)
-{
-    const struct gguf_type_info *info = gguf_type_find(t->tensor->type);
-    enum gguf_status status = gguf_tensor_read(t->model, t->tensor, at, buffer, size, err);
+    const struct gguf_tensor *t = u->stage->tensor;
+    const struct quant_item *item = &run->items[u->stage->index];
+    const struct quant_format *to = quant_format_at(item->choice.type, run->settings->cpu);
+    const struct converter c = {.from = quant_format_at(t->type, run->settings->cpu),
+                                .to = to,
+                                .encode = quant_encoder(to, run->settings->preset),
+                                .importance = item->importance,
+                                .x = (float *)(void *)(desk + run->desk_x),
+                                .y = (float *)(void *)(desk + run->desk_y)};
+    enum gguf_status status =
+        gguf_tensor_read(run->model, t, u->first * u->stage->source_bytes, desk,
+                         (size_t)(u->count * u->stage->source_bytes), err);
     if (status)
         return status;
-    size_t bad = quant_find_invalid(info->id, buffer, size / info->block_bytes);
-    if (bad != SIZE_MAX)
-        return fail_invalid(t, (at / info->block_bytes + bad) * info->block_elements, err);
-    status = store(t, at, buffer, size, err);
-    if (!status)
-        status = quant_report(t->settings, t->done + at + size, t->tensor->name, err);
+    uint64_t bad = convert_rows(&c, u, desk, f);
+    return bad == UINT64_MAX ? GGUF_OK : fail_invalid(run, t, u->first * t->ne[0] + bad, err);
+}
+
+static enum gguf_status work(void *context, uint64_t unit, int thread, struct gguf_error *err)
+{
+    struct run *run = context;
+    struct quant_unit u = quant_unit_at(&run->stages, unit);
+    struct flight *f = flight_of(run, unit);
+    quant_unit_prefetch(&run->stages, run->model, unit + PREFETCH);
+    if (u.stage->copies)
+        return copy(run, &u, f, err);
+    return convert(run, &u, run->desks + (uint64_t)thread * run->desk_bytes, f, err);
+}
+
+/* ---- Retire ----------------------------------------------------------------------------- */
+
+static enum gguf_status write_batch(struct run *run, size_t tensor, struct gguf_error *err)
+{
+    struct batch b = run->batch;
+    run->batch = (struct batch){0};
+    return b.size ? gguf_writer_write(run->writer, tensor, b.offset, b.data, b.size, err)
+                  : GGUF_OK;
+}
+
+/* Sums are taken in the order of the units: they do not depend on the threads. */
+static void account(struct run *run, const struct quant_unit *u, const struct flight *f)
+{
+    struct quant_item *item = &run->items[u->stage->index];
+    if (u->begins)
+        XXH3_64bits_reset(run->digest);
+    XXH3_64bits_update(run->digest, f->target, (size_t)(u->count * u->stage->target_bytes));
+    item->error += f->error;
+    item->energy += f->energy;
+    if (u->ends)
+        item->digest = XXH3_64bits_digest(run->digest);
+}
+
+static enum gguf_status retire(void *context, uint64_t unit, struct gguf_error *err)
+{
+    struct run *run = context;
+    struct quant_unit u = quant_unit_at(&run->stages, unit);
+    struct flight *f = flight_of(run, unit);
+    enum gguf_status status = GGUF_OK;
+    account(run, &u, f);
+    if (f->target != run->batch.data + run->batch.size) /* the ring began anew */
+        status = write_batch(run, u.stage->index, err);
+    if (run->batch.units++ == 0) {
+        run->batch.data = f->target;
+        run->batch.offset = u.first * u.stage->target_bytes;
+    }
+    run->batch.size += (size_t)(u.count * u.stage->target_bytes);
+    if (!status && (u.ends || run->batch.units == BATCH))
+        status = write_batch(run, u.stage->index, err);
     return status;
 }
 
-static enum gguf_status copy_tensor(const struct task *t, struct workspace *w,
-                                    struct gguf_error *err)
+static enum gguf_status report(void *context, uint64_t retired, struct gguf_error *err)
 {
-    uint64_t bytes = t->tensor->bytes;
-    size_t step = quant_copy_step(t->tensor);
-    if (!reserve(w, step))
-        return gguf_fail_memory(err);
-    enum gguf_status status = GGUF_OK;
-    for (uint64_t at = 0; at < bytes && !status; at += step)
-        status =
-            copy_piece(t, w->memory, at, bytes - at < step ? (size_t)(bytes - at) : step, err);
-    return status;
+    const struct run *run = context;
+    return quant_report_units(&run->stages, run->settings, retired, err);
 }
 
 /* ---- The whole model -------------------------------------------------------------------- */
 
-static enum gguf_status run_item(struct task *t, struct workspace *w, struct gguf_error *err)
+static enum gguf_status plan(struct run *run, size_t n, struct gguf_error *err)
 {
-    uint32_t from = t->tensor->type, to = t->item->choice.type;
-    t->from = quant_format_find(from);
-    t->to = quant_format_find(to);
-    t->item->error = t->item->energy = 0;
-    XXH3_64bits_reset(t->digest);
-    enum gguf_status status;
-    if (from == to)
-        status = copy_tensor(t, w, err);
-    else if (!gguf_type_bytes(from, t->tensor->ne[0], &t->row_bytes) ||
-             !gguf_type_bytes(to, t->tensor->ne[0], &t->target_row_bytes))
-        status = gguf_fail(err, GGUF_ERR_ARGUMENT, GGUF_NO_OFFSET,
-                           "tensor %s: rows do not divide into blocks",
-                           gguf_text(t->tensor->name).text);
+    enum gguf_status status = GGUF_OK;
+    run->stages.stage = calloc(n ? n : 1, sizeof *run->stages.stage);
+    if (!run->stages.stage)
+        return gguf_fail_memory(err);
+    for (size_t i = 0; i < n && !status; i++) {
+        struct quant_item *item = &run->items[i];
+        item->error = item->energy = 0;
+        item->digest = XXH3_64bits(NULL, 0);
+        status = quant_stage_add(&run->stages, run->model,
+                                 gguf_tensor_at(run->model, item->choice.tensor),
+                                 item->choice.type, i, err);
+    }
+    return status;
+}
+
+/* Sets `count` pieces of `size` bytes aside, each of them aligned, at *offset. */
+static bool take(uint64_t *used, uint64_t count, uint64_t size, uint64_t *offset)
+{
+    *offset = *used;
+    return checked_align(size, 64, &size) && checked_mul(count, size, &size) &&
+           checked_add(*used, size, used);
+}
+
+/* One piece of memory for the whole run: a desk for each thread, then the ring. */
+static bool reserve(struct run *run)
+{
+    const struct quant_stages *s = &run->stages;
+    uint64_t threads = (uint64_t)quant_ordered_threads(&run->job), desks, ring, size = 0;
+    run->job.window = 2 * threads + SPARE;
+    run->n_flights = run->job.window + BATCH;
+    if (!take(&size, 1, s->max_source, &desks) ||
+        !take(&size, 1, s->max_row * sizeof(float), &run->desk_x) ||
+        !take(&size, 1, s->max_row * sizeof(float), &run->desk_y))
+        return false;
+    run->desk_bytes = size;
+    size = 0;
+    if (!take(&size, threads, run->desk_bytes, &desks) ||
+        !take(&size, run->n_flights + 1, s->max_target, &ring) || size > SIZE_MAX - 64)
+        return false;
+    run->flights = calloc((size_t)run->n_flights, sizeof *run->flights);
+    run->memory = malloc((size_t)size + 64);
+    if (!run->flights || !run->memory)
+        return false;
+    run->desks = run->memory + (64 - (uintptr_t)run->memory % 64) % 64;
+    run->ring = run->desks + ring;
+    run->ring_bytes = size - ring;
+    return true;
+}
+
+static enum gguf_status run_units(struct run *run, struct gguf_error *err)
+{
+    run->job = (struct ordered){.units = run->stages.units,
+                                .threads = run->settings->threads,
+                                .context = run,
+                                .claim = claim,
+                                .work = work,
+                                .retire = retire,
+                                .report = report};
+    run->digest = XXH3_createState();
+    enum gguf_status status = GGUF_OK;
+    if (!run->digest || !reserve(run))
+        status = gguf_fail_memory(err);
     else
-        status = convert_tensor(t, w, err);
-    t->item->digest = XXH3_64bits_digest(t->digest);
-    t->done += t->tensor->bytes;
+        status = quant_ordered_run(&run->job, err);
+    XXH3_freeState(run->digest);
+    free(run->flights);
+    free(run->memory);
     return status;
 }
 
@@ -303,22 +339,10 @@ enum gguf_status quant_run(const struct gguf *model, struct gguf_writer *writer,
     enum gguf_status status = quant_check(model, items, n, settings, err);
     if (status)
         return status;
-    int threads = settings->threads > 0 ? settings->threads : omp_get_max_threads();
-    struct workspace w = {0};
-    struct task t = {.model = model,
-                     .writer = writer,
-                     .settings = settings,
-                     .max_threads = threads,
-                     .digest = XXH3_createState()};
-    if (!t.digest)
-        return gguf_fail_memory(err);
-    for (size_t i = 0; i < n && !status; i++) {
-        t.index = i;
-        t.item = &items[i];
-        t.tensor = gguf_tensor_at(model, items[i].choice.tensor);
-        status = run_item(&t, &w, err);
-    }
-    XXH3_freeState(t.digest);
-    free(w.memory);
+    struct run run = {.model = model, .writer = writer, .items = items, .settings = settings};
+    status = plan(&run, n, err);
+    if (!status)
+        status = run_units(&run, err);
+    free(run.stages.stage);
     return status;
 }

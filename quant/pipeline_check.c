@@ -2,6 +2,9 @@
 #include "quant/pipeline.h"
 #include "libgguf/error.h"
 
+/* Elements of a row that is converted: each thread holds two such rows of floats. */
+#define MAX_ROW (1u << 24)
+
 static bool is_float(uint32_t type)
 {
     return type == GGUF_F32 || type == GGUF_F16 || type == GGUF_BF16;
@@ -33,6 +36,10 @@ static enum gguf_status check_types(const struct gguf *model, const struct gguf_
         return gguf_fail(err, GGUF_ERR_DATA, GGUF_NO_OFFSET,
                          "%s: tensor %s: rows of %llu do not divide into blocks of %s", path,
                          name.text, (unsigned long long)t->ne[0], type_name(target));
+    if (t->type != target && t->ne[0] > MAX_ROW)
+        return gguf_fail(err, GGUF_ERR_UNSUPPORTED, GGUF_NO_OFFSET,
+                         "%s: tensor %s: rows of %llu are too long to convert: %u at most",
+                         path, name.text, (unsigned long long)t->ne[0], MAX_ROW);
     return GGUF_OK;
 }
 
@@ -68,6 +75,10 @@ enum gguf_status quant_check(const struct gguf *model, const struct quant_item *
                              const struct quant_settings *settings, struct gguf_error *err)
 {
     enum gguf_status status = GGUF_OK;
+    if (!quant_cpu_runs(settings->cpu))
+        return gguf_fail(err, GGUF_ERR_UNSUPPORTED, GGUF_NO_OFFSET,
+                         "this machine cannot run the kernels for %s",
+                         quant_cpu_name(settings->cpu) ? quant_cpu_name(settings->cpu) : "?");
     for (size_t i = 0; i < n && !status; i++) {
         const struct gguf_tensor *t = gguf_tensor_at(model, items[i].choice.tensor);
         status = check_types(model, t, items[i].choice.type, err);

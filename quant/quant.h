@@ -232,17 +232,20 @@ double quant_item_rmse(const struct quant_item *item);
 struct quant_settings {
     bool requantize; /* take sources that are quantized already */
     int threads;     /* 0: as many as OpenMP gives */
-    /* Called from the calling thread with the bytes of tensors that were read so far; false
-     * stops the work with GGUF_ERR_CANCELLED. May be NULL. */
+    enum quant_preset preset;
+    enum quant_cpu cpu; /* whose kernels: quant_cpu_best() unless somebody wants others */
+    /* Called from the calling thread, now and then, with the bytes of tensors that are done
+     * so far, more each time; false stops the work with GGUF_ERR_CANCELLED. May be NULL. */
     bool (*progress)(void *context, uint64_t done, struct gguf_str tensor);
     void *context;
 };
 
 /*
  * Whether the items can be made; reads no data. The first tensor that cannot is named.
- * Errors: GGUF_ERR_UNSUPPORTED (no decoder for the source, no encoder for the type),
- * GGUF_ERR_ARGUMENT (quantized already, and settings->requantize is false), GGUF_ERR_DATA
- * (the importance, or a row, does not fit).
+ * Errors: GGUF_ERR_UNSUPPORTED (no decoder for the source, no encoder for the type, rows of
+ * more than 2^24 elements, kernels that this machine cannot run), GGUF_ERR_ARGUMENT
+ * (quantized already, and settings->requantize is false), GGUF_ERR_DATA (the importance, or a
+ * row, does not fit).
  */
 enum gguf_status quant_check(const struct gguf *model, const struct quant_item *items, size_t n,
                              const struct quant_settings *settings, struct gguf_error *err);
@@ -250,9 +253,10 @@ enum gguf_status quant_check(const struct gguf *model, const struct quant_item *
 /*
  * Reads, converts and writes all tensors: items[i] becomes tensor i of `writer`, which has
  * begun and is not finished here. Memory is bounded by the threads and the longest row, not
- * by the model. The bytes and the errors do not depend on the number of threads.
+ * by the model. The bytes and the errors do not depend on the threads nor on the processor.
  * Errors: those of quant_check, of reading and of writing; GGUF_ERR_DATA for NaN or
  * infinity in a source, with the tensor and the index of the element; GGUF_ERR_CANCELLED.
+ * Of several the first one in the order of the items and their elements is told.
  */
 enum gguf_status quant_run(const struct gguf *model, struct gguf_writer *writer,
                            struct quant_item *items, size_t n,

@@ -76,7 +76,7 @@ static void quantize(const struct gguf *model, const char *path, struct quant_it
                      int threads)
 {
     struct gguf_error err = {0};
-    struct quant_settings settings = {.threads = threads};
+    struct quant_settings settings = {.threads = threads, .cpu = quant_cpu_best()};
     struct gguf_writer *w = begin(model, path, item, 1);
     must(quant_run(model, w, item, 1, &settings, &err), &err);
     must(quant_verify(model, w, item, 1, &settings, &err), &err);
@@ -356,7 +356,7 @@ static bool count_down(void *context, uint64_t done, struct gguf_str tensor)
 
 static void it_stops_between_chunks(void **state)
 {
-    const uint64_t ne[3] = {1024, 1024, 1};
+    const uint64_t ne[3] = {1024, 2048, 1};
     struct scratch *s = *state;
     struct gguf_error err = {0};
     struct calls calls = {.left = 2};
@@ -366,14 +366,14 @@ static void it_stops_between_chunks(void **state)
     struct quant_item item = item_of(0, GGUF_Q4_0);
     struct gguf_writer *w = begin(model, scratch_path(s, "out.gguf"), &item, 1);
     assert_int_equal(quant_run(model, w, &item, 1, &settings, &err), GGUF_ERR_CANCELLED);
-    assert_int_equal(calls.done, 3 * 2 * 256 * 1024);
+    assert_true(calls.done > 0 && calls.done < 4 * 1024 * 1024);
     gguf_writer_free(w);
     assert_int_equal(scratch_count(s), 1);
 
     calls = (struct calls){.left = 100};
     w = begin(model, scratch_path(s, "out.gguf"), &item, 1);
     must(quant_run(model, w, &item, 1, &settings, &err), &err);
-    assert_int_equal(calls.done, 2 * 1024 * 1024);
+    assert_int_equal(calls.done, 4 * 1024 * 1024);
     calls = (struct calls){.left = 0};
     assert_int_equal(quant_verify(model, w, &item, 1, &settings, &err), GGUF_ERR_CANCELLED);
     gguf_writer_free(w);
