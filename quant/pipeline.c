@@ -9,6 +9,7 @@
 #include "quant/pipeline.h"
 #include "libgguf/checked.h"
 #include "libgguf/error.h"
+#include "quant/measure.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -33,7 +34,7 @@ double quant_item_rmse(const struct quant_item *item)
 /* What came of a unit that is not written yet. */
 struct flight {
     unsigned char *target; /* in the ring */
-    double error, energy;
+    struct quant_sums sums;
 };
 
 /* Units of one tensor that are retired, side by side in the ring, and to be written. */
@@ -123,32 +124,10 @@ static enum gguf_status copy(const struct run *run, const struct quant_unit *u,
     return fail_invalid(run, t, (u->first + bad) * info->block_elements, err);
 }
 
-/* The first element that is not finite, or SIZE_MAX. */
-static size_t find_invalid(const float *x, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (!isfinite(x[i]))
-            return i;
-    }
-    return SIZE_MAX;
-}
-
-/* Adds the sum of squared errors, and of squares. */
-static void measure(const float *x, const float *y, size_t n, struct flight *f)
-{
-    double error = 0, energy = 0;
-    for (size_t i = 0; i < n; i++) {
-        double v = (double)x[i], r = v - (double)y[i];
-        error += r * r;
-        energy += v * v;
-    }
-    f->error += error;
-    f->energy += energy;
-}
-
 /* The codecs of a tensor, and where a row is in between. */
 struct converter {
     const struct quant_format *from, *to;
+    const struct quant_measure *measure;
     quant_encode_fn encode;
     const struct quant_importance *importance;
     float *x, *y;
@@ -166,12 +145,12 @@ static uint64_t convert_rows(const struct converter *c, const struct quant_unit 
     for (uint64_t r = 0; r < u->count; r++) {
         uint64_t matrix = (u->first + r) / ne[1] % ne[2];
         c->from->decode(source, c->x, n);
-        size_t bad = find_invalid(c->x, n);
+        size_t bad = c->measure->find_not_finite(c->x, n);
         if (bad != SIZE_MAX)
             return r * n + bad;
         c->encode(c->x, target, n, quant_importance_row(c->importance, n, matrix));
         c->to->decode(target, c->y, n);
-        measure(c->x, c->y, n, f);
+        c->measure->add(&f->sums, c->x, c->y, n);
         source += s->source_bytes;
         target += s->target_bytes;
     }
@@ -186,6 +165,7 @@ static enum gguf_status convert(const struct run *run, const struct quant_unit *
     const struct quant_format *to = quant_format_at(item->choice.type, run->settings->cpu);
     const struct converter c = {.from = quant_format_at(t->type, run->settings->cpu),
                                 .to = to,
+                                .measure = quant_measure_at(run->settings->cpu),
                                 .encode = quant_encoder(to, run->settings->preset),
                                 .importance = item->importance,
                                 .x = (float *)(void *)(desk + run->desk_x),
@@ -227,8 +207,8 @@ static void account(struct run *run, const struct quant_unit *u, const struct fl
     if (u->begins)
         XXH3_64bits_reset(run->digest);
     XXH3_64bits_update(run->digest, f->target, (size_t)(u->count * u->stage->target_bytes));
-    item->error += f->error;
-    item->energy += f->energy;
+    item->error += f->sums.error;
+    item->energy += f->sums.energy;
     if (u->ends)
         item->digest = XXH3_64bits_digest(run->digest);
 }
