@@ -175,10 +175,10 @@ static enum gguf_status load_merges(struct tokenizer *t, const struct gguf *mode
     if (array.count > UINT32_MAX / 2)
         return gguf_fail(err, GGUF_ERR_CORRUPT, GGUF_NO_OFFSET,
                          "tokenizer.ggml.merges: more than 2147483647 merges");
-    enum gguf_status status = make_pairs(t->bpe, (size_t)array.count, err);
     char *joined = malloc(longest_item(array) + 1);
-    if (!joined && status == GGUF_OK)
-        status = gguf_fail_memory(err);
+    if (!joined)
+        return gguf_fail_memory(err);
+    enum gguf_status status = make_pairs(t->bpe, (size_t)array.count, err);
     struct gguf_iter it = gguf_items(array);
     for (uint32_t rank = 0; status == GGUF_OK && gguf_next(&it, &item); rank++) {
         struct gguf_str text = {"", 0};

@@ -49,12 +49,7 @@ enum gguf_status encoder_add_byte(struct encoder *e, unsigned char byte)
     int32_t id = e->t->byte_token[byte];
     if (id == TOKENIZER_NONE)
         id = e->t->special[TOKENIZER_UNK];
-    if (id == TOKENIZER_NONE)
-        return gguf_fail(e->err, GGUF_ERR_UNSUPPORTED, GGUF_NO_OFFSET,
-                         "the vocabulary has no token for the byte 0x%02X of the text, and no "
-                         "unknown token",
-                         byte);
-    return encoder_add(e, id);
+    return id == TOKENIZER_NONE ? GGUF_OK : encoder_add(e, id);
 }
 
 enum gguf_status encoder_scratch(struct encoder *e, const char *bytes, size_t size)

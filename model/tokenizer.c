@@ -111,22 +111,26 @@ static void put(struct sink *sink, const char *bytes, size_t size)
     sink->size += size;
 }
 
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 32;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 /* "<0x0A>" or the byte itself; false if the text is neither. */
 static bool byte_of(struct gguf_str text, char *byte)
 {
-    static const char digits[] = "0123456789abcdef";
     if (text.size == 1) {
         *byte = text.data[0];
         return true;
     }
     if (text.size != 6 || memcmp(text.data, "<0x", 3) != 0)
         return false;
-    const char *high = memchr(digits, text.data[3] | 32, 16);
-    const char *low = memchr(digits, text.data[4] | 32, 16);
-    if (!high || !low)
-        return false;
-    *byte = (char)((high - digits) << 4 | (low - digits));
-    return true;
+    int high = hex_digit(text.data[3]), low = hex_digit(text.data[4]);
+    *byte = (char)(high * 16 + low);
+    return high >= 0 && low >= 0;
 }
 
 static void put_spaced(struct sink *sink, struct gguf_str text)
@@ -199,7 +203,7 @@ enum gguf_status tokenizer_decode(const struct tokenizer *t, const int32_t *ids,
                              "token %zu is %d; the vocabulary has %zu", i, ids[i], t->count);
         put_token(t, ids[i], flags, &measure);
     }
-    struct sink sink = {malloc(measure.size + 1), measure.size, 0};
+    struct sink sink = {calloc(measure.size + 1, 1), measure.size, 0};
     if (!sink.out)
         return gguf_fail_memory(err);
     for (size_t i = 0; i < count; i++)

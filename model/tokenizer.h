@@ -55,7 +55,7 @@ int32_t tokenizer_special(const struct tokenizer *tokenizer, enum tokenizer_spec
 bool tokenizer_adds_bos(const struct tokenizer *tokenizer);
 bool tokenizer_adds_eos(const struct tokenizer *tokenizer);
 
-/* Whether a generation ends with this token: EOS, EOT or EOM. */
+/* Whether a generation ends with this token: EOS, EOT, EOM, or one with such a name. */
 bool tokenizer_is_end(const struct tokenizer *tokenizer, int32_t id);
 
 /* An array of ids that grows; starts as {0}. */
@@ -73,12 +73,13 @@ enum tokenizer_flags {
 
 /*
  * Appends the tokens of `text` to `list`. The text may have any content: what is not UTF-8
- * is encoded byte by byte. User-defined tokens are found in the text whatever the flags,
- * longest first from left to right. Threads may use one tokenizer at once. Time is
- * n log n in the text. On failure `list` holds what was encoded so far. Errors:
- * GGUF_ERR_UNSUPPORTED (a byte for which the vocabulary has neither a token nor an unknown
- * token; a piece over 2 GiB; a piece on which the pre-tokenizer's pattern gives up),
- * GGUF_ERR_CORRUPT (BOS is wanted and there is none), GGUF_ERR_MEMORY.
+ * is encoded byte by byte (WordPiece: left out). A byte for which the vocabulary has neither
+ * a token nor an unknown token is left out, as the engines do. User-defined tokens are found
+ * in the text whatever the flags, longest first from left to right. Threads may use one
+ * tokenizer at once. Time is n log n in the text. On failure `list` holds what was encoded
+ * so far. Errors: GGUF_ERR_UNSUPPORTED (a piece over 2 GiB, or one on which the pattern of
+ * the pre-tokenizer gives up), GGUF_ERR_CORRUPT (BOS or EOS is wanted and there is none),
+ * GGUF_ERR_MEMORY.
  */
 enum gguf_status tokenizer_encode(const struct tokenizer *tokenizer, struct gguf_str text,
                                   unsigned flags, struct token_list *list,

@@ -107,7 +107,7 @@ static enum gguf_status find_array(const struct gguf *model, const char *key,
 static enum gguf_status load_texts(struct tokenizer *t, const struct gguf *model,
                                    struct gguf_error *err)
 {
-    struct gguf_value array;
+    struct gguf_value array = {0};
     enum gguf_status status =
         find_array(model, "tokenizer.ggml.tokens", GGUF_VALUE_STRING, 0, &array, err);
     if (status != GGUF_OK)
@@ -131,7 +131,7 @@ static enum gguf_status load_scores(struct tokenizer *t, const struct gguf *mode
                                     struct gguf_error *err)
 {
     static const char key[] = "tokenizer.ggml.scores";
-    struct gguf_value array;
+    struct gguf_value array = {0};
     if (!t->kind->needs_scores)
         return GGUF_OK;
     enum gguf_status status = find_array(model, key, GGUF_VALUE_F32, t->count, &array, err);
@@ -160,7 +160,7 @@ static enum gguf_status load_types(struct tokenizer *t, const struct gguf *model
     memset(t->type, TOKEN_NORMAL, t->count);
     if (!gguf_kv_find(model, key))
         return GGUF_OK;
-    struct gguf_value array, item;
+    struct gguf_value array = {0}, item;
     enum gguf_status status = find_array(model, key, GGUF_VALUE_I32, t->count, &array, err);
     if (status != GGUF_OK)
         return status;
@@ -223,6 +223,24 @@ static bool is_phi3(const struct gguf *model)
             return true;
     }
     return false;
+}
+
+/* Files often leave out which tokens end a turn, or call them user-defined: they are known by
+ * their names, and are control tokens. */
+static void load_ends(struct tokenizer *t)
+{
+    static const char *const names[] = {
+        "</s>",          "<|endoftext|>", "<|end_of_text|>", "<|eot_id|>",
+        "<|eom_id|>",    "<|im_end|>",    "<|end|>",         "<|return|>",
+        "<end_of_turn>", "<eos>",         "<EOT>",           "<end_of_utterance>",
+    };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        int32_t id = vocab_find(t, (struct gguf_str){names[i], strlen(names[i])});
+        if (id != TOKENIZER_NONE) {
+            t->type[id] = TOKEN_CONTROL;
+            t->ends[t->n_ends++] = id;
+        }
+    }
 }
 
 static enum gguf_status load_marks(const struct tokenizer *t, enum token_type first,
@@ -290,6 +308,7 @@ static enum gguf_status load(struct tokenizer *t, const struct gguf *model,
     if (status != GGUF_OK)
         return status;
     load_special(t, model);
+    load_ends(t);
     load_byte_tokens(t);
     t->strip_after = is_phi3(model);
     status = load_marks(t, TOKEN_UNKNOWN, &t->marks, err);
@@ -372,6 +391,12 @@ bool tokenizer_adds_eos(const struct tokenizer *t)
 
 bool tokenizer_is_end(const struct tokenizer *t, int32_t id)
 {
-    return id >= 0 && (id == t->special[TOKENIZER_EOS] || id == t->special[TOKENIZER_EOT] ||
-                       id == t->special[TOKENIZER_EOM]);
+    if (id < 0)
+        return false;
+    for (size_t i = 0; i < t->n_ends; i++) {
+        if (t->ends[i] == id)
+            return true;
+    }
+    return id == t->special[TOKENIZER_EOS] || id == t->special[TOKENIZER_EOT] ||
+           id == t->special[TOKENIZER_EOM];
 }

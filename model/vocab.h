@@ -58,8 +58,10 @@ struct tokenizer {
     struct gguf_str *text; /* [count], views of the metadata */
     float *score;          /* [count]; NULL without scores */
     uint8_t *type;         /* [count], enum token_type */
-    uint32_t *slots;       /* hash table of texts: id + 1, 0 is empty */
-    size_t capacity;       /* of slots, a power of two */
+    int32_t ends[16];      /* tokens that end a generation by their name */
+    size_t n_ends;
+    uint32_t *slots; /* hash table of texts: id + 1, 0 is empty */
+    size_t capacity; /* of slots, a power of two */
     int32_t special[TOKENIZER_UNK + 1];
     int32_t byte_token[256];
     bool add_bos, add_eos;
@@ -118,7 +120,8 @@ enum gguf_status encoder_merge(struct encoder *e, struct gguf_str word, bool cha
                                merge_fn merge);
 
 enum gguf_status encoder_add(struct encoder *e, int32_t id);
-/* The token of one byte, or the unknown token; an error where there is neither. */
+/* The token of one byte, or the unknown token, or nothing where there is neither: some
+ * vocabularies have no token for control characters. */
 enum gguf_status encoder_add_byte(struct encoder *e, unsigned char byte);
 /* Appends to the scratch text. */
 enum gguf_status encoder_scratch(struct encoder *e, const char *bytes, size_t size);

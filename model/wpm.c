@@ -112,11 +112,8 @@ static enum gguf_status end_word(struct encoder *e)
     if (rest.size == 0 || status != GGUF_OK)
         return status;
     e->list->count = before;
-    if (e->t->special[TOKENIZER_UNK] == TOKENIZER_NONE)
-        return gguf_fail(e->err, GGUF_ERR_UNSUPPORTED, GGUF_NO_OFFSET,
-                         "the vocabulary has no tokens for a word of the text, and no unknown "
-                         "token");
-    return encoder_add(e, e->t->special[TOKENIZER_UNK]);
+    int32_t unknown = e->t->special[TOKENIZER_UNK];
+    return unknown == TOKENIZER_NONE ? GGUF_OK : encoder_add(e, unknown);
 }
 
 static enum gguf_status add_char(struct encoder *e, uint32_t c)
