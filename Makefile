@@ -26,7 +26,7 @@ MODEL_HEADERS := $(wildcard model/model.h model/hparams.h model/tokenizer.h mode
     model/speed.h model/training.h)
 
 LIB_SRC := $(wildcard libgguf/*.c quant/*.c model/*.c)
-KERNELS := $(foreach l,$(LEVELS),$(patsubst %.c,$(BUILD)/%.$l.o,$(wildcard quant/kernels/*.c)))
+KERNELS := $(foreach l,$(LEVELS),$(patsubst %.c,$(BUILD)/%.$l.o,$(wildcard quant/kernels/*.c model/kernels/*.c)))
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o) $(KERNELS)
 COMMON  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/common/*.c))
 TOOLS   := $(notdir $(patsubst %/,%,$(wildcard tools/gguf-*/)))

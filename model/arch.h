@@ -56,7 +56,9 @@ struct model_arch {
     bool plain_sliding;    /* RoPE scaling in full-attention layers only */
     uint32_t no_rope_step; /* every nth layer has no RoPE; 0: all have */
     bool expert_norm;      /* weights of the used experts sum to 1, whatever the key says */
-    float attn_softcap;    /* where the key is missing */
+    uint32_t wide_scale_layers; /* models with this many layers scale scores by
+                                 * 1 / sqrt(embedding / heads) */
+    float attn_softcap;         /* where the key is missing */
     float final_softcap;
     float rope_base_sliding; /* where the key is missing; 0: rope.freq_base */
 };

@@ -118,7 +118,8 @@ static const struct layer_key layer_keys[] = {
     {"feed_forward_length", offsetof(struct model_layer_hparams, ff_length), 1 << 24},
     {"expert_feed_forward_length", offsetof(struct model_layer_hparams, expert_ff_length),
      1 << 24},
-    {"expert_used_count", offsetof(struct model_layer_hparams, experts_used), 4096},
+    {"expert_used_count", offsetof(struct model_layer_hparams, experts_used),
+     MODEL_MAX_EXPERTS_USED},
 };
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))

@@ -14,7 +14,8 @@ extern "C" {
 #pragma GCC visibility push(default)
 #endif
 
-#define MODEL_MAX_LAYERS 1024
+#define MODEL_MAX_LAYERS       1024
+#define MODEL_MAX_EXPERTS_USED 256 /* by one token */
 
 enum model_rope_kind {
     MODEL_ROPE_NONE,   /* no rotary embedding, or the architecture has no row */

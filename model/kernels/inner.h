@@ -1,0 +1,15 @@
+/* What the files of one level share. Inside model/kernels/ only. */
+#ifndef MODEL_KERNELS_INNER_H
+#define MODEL_KERNELS_INNER_H
+
+#include "model/kernels/kernels.h"
+
+void KERNEL_NAME(kernel_tile)(const struct kernel_tile *t);
+void KERNEL_NAME(kernel_panel)(const float *rows, size_t stride, size_t columns, float *out);
+float KERNEL_NAME(kernel_softmax)(float *x, size_t n, float scale);
+void KERNEL_NAME(kernel_silu)(float *gate, const float *up, size_t n);
+void KERNEL_NAME(kernel_gelu)(float *gate, const float *up, size_t n);
+
+extern const struct model_kernels KERNEL_NAME(model_kernels);
+
+#endif

@@ -1,0 +1,53 @@
+/*
+ * The inner loops of the forward pass. Everything in model/kernels/ is compiled once for
+ * each level of the processor (the table LEVELS in the Makefile). The results of all levels
+ * are the same: every sum runs in the order of the columns, with fused multiply-adds.
+ */
+#ifndef MODEL_KERNELS_H
+#define MODEL_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "quant/quant.h"
+
+#ifndef QUANT_LEVEL
+#define QUANT_LEVEL scalar
+#endif
+#define KERNEL_JOIN_(name, level) name##_##level
+#define KERNEL_JOIN(name, level)  KERNEL_JOIN_(name, level)
+#define KERNEL_NAME(name)         KERNEL_JOIN(name, QUANT_LEVEL)
+
+#define KERNEL_MAX_NR 32
+
+/*
+ * A tile of a matrix product: c[i][r] (+)= sum over j of x[i][j] w[r][j], for i < m <= mr
+ * and r < nr.
+ *
+ *     w  [columns][nr]  a panel of nr rows, column by column
+ *     x  [columns][mr]  m rows, column by column; the rest is not used
+ *     c  [m][nr]
+ */
+struct kernel_tile {
+    const float *w, *x;
+    float *c;
+    size_t columns, m;
+    bool add; /* to what c holds */
+};
+
+struct model_kernels {
+    size_t mr, nr;
+    void (*tile)(const struct kernel_tile *tile);
+    /* out[j][r] = rows[r * stride + j] for r < nr, j < columns */
+    void (*panel)(const float *rows, size_t stride, size_t columns, float *out);
+    /* x[i] = exp(x[i] * scale - max(x * scale)), returns the sum */
+    float (*softmax)(float *x, size_t n, float scale);
+    /* gate[i] = silu(gate[i]) * up[i], and gelu (tanh form); up NULL: 1 */
+    void (*silu)(float *gate, const float *up, size_t n);
+    void (*gelu)(float *gate, const float *up, size_t n);
+};
+
+/* The kernels of a level that the machine runs. */
+const struct model_kernels *model_kernels_at(enum quant_cpu cpu);
+
+#endif
