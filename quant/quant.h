@@ -43,6 +43,11 @@ enum quant_preset {
     QUANT_PRESET_BEST     /* the least error that a wide search finds */
 };
 
+/* "default", "fast", "best"; NULL for another value. */
+const char *quant_preset_name(enum quant_preset preset);
+/* The preset of this name, case ignored; false for an unknown name. */
+bool quant_preset_find(const char *name, enum quant_preset *preset);
+
 /* Levels of the processor for which there are kernels. All give the same bytes. */
 enum quant_cpu {
     QUANT_CPU_SCALAR, /* C alone, the specification of the others; on every machine */

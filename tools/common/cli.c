@@ -156,10 +156,46 @@ static bool common_option(struct cli *cli, int id)
     case CLI_NO_COLOR:
         cli->no_color = true;
         return true;
+    case CLI_CPU:
+        cli->cpu_name = cli->value;
+        return true;
     default:
         break;
     }
     return false;
+}
+
+/* The names of the levels that this machine runs, as "scalar, avx2". */
+static void list_levels(char *out, size_t size)
+{
+    size_t used = 0;
+    out[0] = '\0';
+    for (unsigned i = 0; quant_cpu_name((enum quant_cpu)i); i++) {
+        if (quant_cpu_runs((enum quant_cpu)i) && used < size)
+            used += (size_t)snprintf(out + used, size - used, "%s%s", used ? ", " : "",
+                                     quant_cpu_name((enum quant_cpu)i));
+    }
+}
+
+/* The level that --cpu or the environment names; the best one where neither does. */
+static enum quant_cpu choose_cpu(const struct cli *cli)
+{
+    const char *name = cli->cpu_name, *source = "--cpu";
+    enum quant_cpu cpu;
+    char levels[64];
+    if (!name) {
+        name = getenv("GGUF_CPU");
+        source = "GGUF_CPU";
+    }
+    if (!name || (!cli->cpu_name && !*name))
+        return quant_cpu_best();
+    list_levels(levels, sizeof levels);
+    if (!quant_cpu_find(name, &cpu))
+        cli_die("%s: there is no level \"%s\"; this machine runs %s", source, name, levels);
+    if (!quant_cpu_runs(cpu))
+        cli_die("%s: this machine cannot run %s; it runs %s", source, quant_cpu_name(cpu),
+                levels);
+    return cpu;
 }
 
 static void bad_option(struct cli *cli, int found)
@@ -179,8 +215,10 @@ int cli_next(struct cli *cli)
     for (;;) {
         int found =
             getopt_long(cli->argc, cli->argv, cli->short_options, cli->long_options, NULL);
-        if (found == -1)
+        if (found == -1) {
+            cli->cpu = choose_cpu(cli);
             return CLI_END;
+        }
         if (found == '?' || found == ':')
             bad_option(cli, found);
         int id = found - LONG_OPTION;

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "libgguf/gguf.h"
+#include "quant/quant.h"
 
 /* What a program's exit code says. */
 enum cli_exit {
@@ -28,7 +28,7 @@ struct cli_option {
     bool basic;           /* shown by -h too; --help and the man page show all */
 };
 
-/* -h, --help, --version, -q, -v, --no-color and the hidden --man and --completion belong
+/* -h, --help, --version, -q, -v, --no-color, --cpu and the hidden --man and --completion belong
  * to every program and are added by cli_next; so is what they do. */
 struct cli_program {
     const char *name;         /* "gguf-info" */
@@ -49,6 +49,8 @@ struct cli {
     const char *value; /* of the option that cli_next returned, or NULL */
     int verbosity;     /* -1 with -q, 0, 1 with -v */
     bool no_color;
+    const char *cpu_name; /* given with --cpu, or NULL */
+    enum quant_cpu cpu;   /* after CLI_END: of --cpu, of GGUF_CPU, or the best one */
 };
 
 enum { CLI_END = 0 };
@@ -58,7 +60,8 @@ void cli_start(struct cli *cli, const struct cli_program *program, int argc, cha
 
 /* The next option's id with its value in cli->value, or CLI_END when only the positional
  * arguments are left (cli_positionals). Options and positionals may be mixed. An unknown
- * option or a missing value is a message and exit 2; -h, --help, --version, --man and
+ * option, a missing value or a processor that this is not is a message and exit 2; -h, --help,
+ * --version, --man and
  * --completion print and exit 0. */
 int cli_next(struct cli *cli);
 

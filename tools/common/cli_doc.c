@@ -9,6 +9,8 @@ const struct cli_option cli_common_options[] = {
     {CLI_VERBOSE, 'v', "verbose", NULL, "say more", false},
     {CLI_NO_COLOR, 0, "no-color", NULL, "no colour (also with NO_COLOR in the environment)",
      false},
+    {CLI_CPU, 0, "cpu", "LEVEL",
+     "kernels for scalar, avx2, avx512 or neon (also with GGUF_CPU)", false},
     {CLI_HELP_SHORT, 'h', "help-short", NULL, "", true},
     {CLI_HELP, 0, "help", NULL, "all options, with examples (-h: the most used)", true},
     {CLI_VERSION, 0, "version", NULL, "print the version", false},

@@ -14,6 +14,7 @@ enum {
     CLI_QUIET,
     CLI_VERBOSE,
     CLI_NO_COLOR,
+    CLI_CPU,
     CLI_MAN,
     CLI_COMPLETION
 };

@@ -49,6 +49,7 @@ struct request {
     const char **values; /* arguments of --values */
     size_t n_values;
     int threads;
+    enum quant_cpu cpu;
 };
 
 /* One file under way. */
@@ -172,6 +173,7 @@ struct scan {
     const struct gguf *model;
     struct selection selection;
     int threads;
+    enum quant_cpu cpu;
     bool decode, quiet;
     size_t result_size;
     void (*work)(const struct scan_part *part, void *result);
@@ -184,7 +186,8 @@ enum gguf_status scan_run(const struct scan *scan, struct gguf_error *err);
 bool scan_can_decode(const struct gguf_tensor *tensor);
 
 /* Decodes `n` elements of whole blocks into doubles; `floats` is room for `n`. */
-void scan_decode(uint32_t type, const void *raw, size_t n, float *floats, double *values);
+void scan_decode(const struct quant_format *format, const void *raw, size_t n, float *floats,
+                 double *values);
 
 /* ---- Statistics (stats.c) -------------------------------------------------------- */
 

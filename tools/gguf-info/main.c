@@ -348,6 +348,7 @@ int main(int argc, char **argv)
     char **paths = cli_positionals(&cli, 1, argc, &count);
     complete_request(&request);
     request.quiet = cli.verbosity < 0;
+    request.cpu = cli.cpu;
     request.color = term_color(stdout, cli.no_color);
     int code =
         request.json ? show_json(&request, paths, count) : show_text(&request, paths, count);

@@ -37,9 +37,10 @@ static void widen_i32(const void *raw, size_t n, double *values)
 }
 
 /* The types that a float cannot hold are converted here; the rest is quant's work. */
-void scan_decode(uint32_t type, const void *raw, size_t n, float *floats, double *values)
+void scan_decode(const struct quant_format *format, const void *raw, size_t n, float *floats,
+                 double *values)
 {
-    switch (type) {
+    switch (format->type) {
     case GGUF_F64:
         memcpy(values, raw, n * sizeof *values);
         return;
@@ -50,7 +51,7 @@ void scan_decode(uint32_t type, const void *raw, size_t n, float *floats, double
         widen_i32(raw, n, values);
         return;
     default:
-        quant_format_find(type)->decode(raw, floats, n);
+        format->decode(raw, floats, n);
         for (size_t i = 0; i < n; i++)
             values[i] = (double)floats[i];
     }
@@ -156,7 +157,8 @@ static void run_part(struct batch *batch, const struct scan *scan, size_t positi
     part->raw = b->raw;
     part->values = b->values;
     if (scan->decode)
-        scan_decode(part->tensor->type, b->raw, part->elements, b->floats, b->values);
+        scan_decode(quant_format_at(part->tensor->type, scan->cpu), b->raw, part->elements,
+                    b->floats, b->values);
     scan->work(part, batch->results + position * scan->result_size);
     part->raw = part->values = NULL;
 }

@@ -81,6 +81,7 @@ struct tensor_stats *stats_compute(struct info *info, struct selection selection
     struct scan scan = {.model = info->model,
                         .selection = selection,
                         .threads = info->request->threads,
+                        .cpu = info->request->cpu,
                         .decode = true,
                         .quiet = info->request->quiet,
                         .result_size = sizeof *stats,

@@ -73,7 +73,8 @@ static bool for_each_part(struct info *info, struct wanted w, values_fn take, vo
                GGUF_OK;
         if (!fine)
             break;
-        scan_decode(w.tensor->type, raw, n, floats, values);
+        scan_decode(quant_format_at(w.tensor->type, info->request->cpu), raw, n, floats,
+                    values);
         struct scan_part part = {
             .tensor = w.tensor, .first = at, .elements = n, .raw = raw, .values = values};
         take(user, &part, (size_t)(w.count - at < n ? w.count - at : n));

@@ -238,7 +238,7 @@ static void check_items(const struct job *job)
 {
     struct gguf_error err;
     struct quant_settings settings = {.requantize = job->request->requantize,
-                                      .cpu = quant_cpu_best()};
+                                      .cpu = job->request->cpu};
     enum gguf_status status =
         quant_check(job->model, job->items, job->n_items, &settings, &err);
     if (status == GGUF_ERR_ARGUMENT && job->request->dry_run) {
@@ -350,7 +350,8 @@ static enum gguf_status write_output(struct job *job, struct watch *watch,
     const struct request *r = job->request;
     struct quant_settings settings = {.requantize = r->requantize,
                                       .threads = r->threads,
-                                      .cpu = quant_cpu_best(),
+                                      .preset = r->preset,
+                                      .cpu = r->cpu,
                                       .progress = show_progress,
                                       .context = watch};
     progress_start(&watch->progress, source_bytes(job), watch->quiet);

@@ -26,6 +26,8 @@ struct request {
     uint64_t shard_bytes;
     bool keep_split, requantize, dry_run, force, verify, json, quiet, verbose;
     int threads;
+    enum quant_preset preset;
+    enum quant_cpu cpu;
 };
 
 /* A run. Everything is freed by job_free. */

@@ -9,6 +9,7 @@ enum option_id {
     OPT_IMATRIX,
     OPT_INCLUDE,
     OPT_EXCLUDE,
+    OPT_PRESET,
     OPT_PURE,
     OPT_TENSOR_TYPE,
     OPT_OUTPUT_TYPE,
@@ -33,6 +34,8 @@ static const struct cli_option options[] = {
      "use the importance of tensors whose name contains this (repeatable)", false},
     {OPT_EXCLUDE, 0, "exclude-weights", "TEXT",
      "do not use the importance of tensors whose name contains this (repeatable)", false},
+    {OPT_PRESET, 0, "preset", "NAME",
+     "fast, default or best: the time spent on a smaller error", true},
     {OPT_PURE, 0, "pure", NULL, "one type for all tensors that are quantized, no mix", false},
     {OPT_TENSOR_TYPE, 0, "tensor-type", "REGEX=TYPE",
      "type of tensors whose name matches; the first match wins (repeatable)", true},
@@ -65,7 +68,7 @@ static const char *const description[] = {
     "input may be any shard of a set.",
     "The output is complete or absent: it is written to a hidden file beside it, read back, "
     "and "
-    "renamed. Its bytes do not depend on the number of threads.",
+    "renamed. Its bytes do not depend on the number of threads nor on the processor.",
     "A tensor whose rows do not divide into blocks of the wanted type gets another one; these "
     "are "
     "listed at the end.",
@@ -157,6 +160,10 @@ static void take_value(struct request *r, int id, const char *value)
     case OPT_EXCLUDE:
         words_add(&r->exclude, value);
         break;
+    case OPT_PRESET:
+        if (!quant_preset_find(value, &r->preset))
+            cli_die("--preset: expected fast, default or best, found \"%s\"", value);
+        break;
     case OPT_TENSOR_TYPE:
         add_override(r, value);
         break;
@@ -195,6 +202,7 @@ static bool take_options(struct cli *cli, struct request *r)
     }
     r->quiet = cli->verbosity < 0;
     r->verbose = cli->verbosity > 0;
+    r->cpu = cli->cpu;
     if (r->include.n && r->exclude.n)
         cli_die("--include-weights and --exclude-weights exclude each other");
     if (!r->imatrix && (r->include.n || r->exclude.n))

@@ -108,6 +108,7 @@ void report_json(const struct job *job)
     }
     if (r->imatrix)
         json_imatrix(root, job);
+    json_text(root, "preset", quant_preset_name(job->request->preset));
     json_lists(root, job);
     json_print(root);
 }
