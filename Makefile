@@ -96,6 +96,11 @@ $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/common.a $(BUILD)/libgguf.a
 	@mkdir -p $(@D)
 	@$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) -MMD -MP $< -o $@ $(BUILD)/common.a $(BUILD)/libgguf.a -lcjson $(LIBS)
 
+# The kernels alone, so that it can be built for another kind of machine and linked statically.
+CHECKED := $(KERNELS) $(addprefix $(BUILD)/,quant/cpu.o quant/iq_tables.o libgguf/types.o)
+$(BUILD)/checkquant: tests/checkquant.c $(CHECKED)
+	@$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) -MMD -MP $< -o $@ $(CHECKED) -lm
+
 $(BUILD)/faultio.so: tests/faults/faultio.c
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS) -std=c11 $(WARN) -D_GNU_SOURCE -fPIC -shared $< -o $@ -ldl
@@ -165,4 +170,4 @@ clean: ## remove what was built
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
 
--include $(OBJECTS:.o=.d) $(UNIT:=.d)
+-include $(OBJECTS:.o=.d) $(UNIT:=.d) $(BUILD)/checkquant.d

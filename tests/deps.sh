@@ -3,7 +3,7 @@
 # is; without the rights to install, names them and fails.
 what=${1:-build}
 cc=${CC:-cc}
-missing=""
+missing="" wanted=""
 
 # need_header HEADER DEBIAN-PACKAGE
 need_header() {
@@ -13,6 +13,10 @@ need_header() {
 # need_program PROGRAM DEBIAN-PACKAGE
 need_program() {
   command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
+}
+# want_program PROGRAM DEBIAN-PACKAGE...: not an error where it cannot be installed
+want_program() {
+  command -v "$1" >/dev/null 2>&1 || wanted="$wanted $2"
 }
 
 case $what in
@@ -29,6 +33,12 @@ test)
   need_program node nodejs
   need_program npm npm
   need_program pkg-config pkg-config
+  # Without these tests are skipped.
+  want_program clang clang
+  if [ "$(uname -m)" = x86_64 ]; then
+    want_program aarch64-linux-gnu-gcc "gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
+    want_program qemu-aarch64-static qemu-user-static
+  fi
   ;;
 lint)
   need_program clang-tidy clang-tidy
@@ -41,21 +51,26 @@ lint)
   exit 2
   ;;
 esac
-[ -z "$missing" ] && exit 0
+[ -z "$missing$wanted" ] && exit 0
 
 as_root=""
 if [ "$(id -u)" -ne 0 ]; then
   as_root="sudo -n"
   sudo -n true 2>/dev/null || as_root=none
 fi
-if [ "$as_root" != none ] && command -v apt-get >/dev/null 2>&1; then
-  echo "installing:$missing"
-  # shellcheck disable=SC2086
-  if $as_root apt-get update -q >/dev/null && $as_root env DEBIAN_FRONTEND=noninteractive \
-      apt-get install -y -q --no-install-recommends $missing >/dev/null; then
-    exit 0
-  fi
-fi
+# install PACKAGE...
+install() {
+  [ $# -eq 0 ] && return 0
+  [ "$as_root" != none ] && command -v apt-get >/dev/null 2>&1 || return 1
+  echo "installing: $*"
+  $as_root apt-get update -q -o Acquire::http::Timeout=20 >/dev/null &&
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" >/dev/null
+}
+# shellcheck disable=SC2086
+{
+  install $wanted || echo "not installed, some tests will be skipped:$wanted" >&2
+  install $missing && exit 0
+}
 echo "missing packages, and no way to install them from here:$missing" >&2
 cat >&2 <<EOF
   Debian, Ubuntu: sudo apt-get install$missing
