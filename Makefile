@@ -75,6 +75,17 @@ $(BUILD)/common.a: $(COMMON)
 	@rm -f $@
 	@$(AR) rcs $@ $^
 
+# The table of devices as lines of a C array.
+$(BUILD)/data/hardware.c: data/hardware.csv
+	@mkdir -p $(@D)
+	@{ echo 'extern const char *const hardware_csv[];'; echo 'const char *const hardware_csv[] = {'; \
+	    sed -e 's/[\\"]/\\&/g' -e 's/^/"/' -e 's/$$/",/' $<; echo '(void *)0};'; } > $@
+
+$(BUILD)/data/hardware.o: $(BUILD)/data/hardware.c
+	@$(CC) $(CFLAGS_ALL) -c $< -o $@
+
+$(BUILD)/gguf-size: $(BUILD)/data/hardware.o
+
 $(BINS): $(BUILD)/%: $$(addprefix $(BUILD)/,$$(addsuffix .o,$$(basename $$(wildcard tools/%/*.c)))) $(BUILD)/common.a $(BUILD)/libgguf.a
 	@$(CC) $(CFLAGS_ALL) $(LDFLAGS) $^ -o $@ -lcjson $(LIBS)
 
@@ -141,7 +152,8 @@ install: all ## install below PREFIX (/usr/local); DESTDIR is put in front
 	@install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig \
 	    $(DESTDIR)$(PREFIX)/include/libgguf $(DESTDIR)$(PREFIX)/include/quant \
 	    $(DESTDIR)$(PREFIX)/include/model \
-	    $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	    $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+	    $(DESTDIR)$(PREFIX)/share/ggufkit
 	@install -m 755 $(BINS) $(DESTDIR)$(PREFIX)/bin
 	@install -m 644 $(BUILD)/libgguf.a $(DESTDIR)$(PREFIX)/lib
 	@install -m 755 $(BUILD)/libgguf.so $(DESTDIR)$(PREFIX)/lib/libgguf.so.$(VERSION)
@@ -153,6 +165,7 @@ install: all ## install below PREFIX (/usr/local); DESTDIR is put in front
 	@install -m 644 quant/quant.h $(DESTDIR)$(PREFIX)/include/quant
 	@install -m 644 $(MODEL_HEADERS) $(DESTDIR)$(PREFIX)/include/model
 	@install -m 644 $(MAN) $(DESTDIR)$(PREFIX)/share/man/man1
+	@install -m 644 data/hardware.csv $(DESTDIR)$(PREFIX)/share/ggufkit
 	@for t in $(TOOLS); do $(BUILD)/$$t --completion bash \
 	    > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$t; done
 
@@ -162,7 +175,8 @@ uninstall: ## remove what `make install` put there
 	    $(DESTDIR)$(PREFIX)/include/libgguf/gguf.h $(DESTDIR)$(PREFIX)/include/quant/quant.h \
 	    $(MODEL_HEADERS:%=$(DESTDIR)$(PREFIX)/include/%) \
 	    $(TOOLS:%=$(DESTDIR)$(PREFIX)/share/man/man1/%.1) \
-	    $(TOOLS:%=$(DESTDIR)$(PREFIX)/share/bash-completion/completions/%)
+	    $(TOOLS:%=$(DESTDIR)$(PREFIX)/share/bash-completion/completions/%) \
+	    $(DESTDIR)$(PREFIX)/share/ggufkit/hardware.csv
 
 clean: ## remove what was built
 	rm -rf $(BUILD)

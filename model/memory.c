@@ -41,6 +41,7 @@ static const struct memory_engine engines[] = {
      .window_cache = true,
      .latent_cache = true,
      .stages = true,
+     .output_first = true,
      .hidden = 1},
     {.name = "C",
      .summary = "llama.cpp after #23907: CUDA copies a quantized KV cache to f16",
@@ -51,6 +52,7 @@ static const struct memory_engine engines[] = {
      .mask = MEMORY_MASK_F16,
      .copies_cache = true,
      .stages = true,
+     .output_first = true,
      .hidden = 1},
 };
 #define N_ENGINES (sizeof engines / sizeof engines[0])

@@ -49,6 +49,7 @@ struct memory_engine {
     bool all_outputs;      /* the reserved graph computes logits for every token of a batch */
     bool copies_cache;     /* CUDA, quantized KV: an f16 copy of the largest layer's cache */
     bool stages;           /* partly offloaded: brings weights from RAM for a batch */
+    bool output_first;     /* -ngl 1 puts the output matrix on the GPU; otherwise it is last */
 };
 
 /* By position, oldest first; NULL past the end. */

@@ -1,59 +1,10 @@
 /* --list: the mixes, with the bits per weight that the recipe gives a common model. */
+#include "tools/common/header.h"
 #include "tools/gguf-quant/job.h"
 
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-
-/*
- * A header without data of a model in the shape of Llama 3 8B, made in memory: the recipe
- * looks at names, shapes and a few keys, and thus says what every mix comes to.
- */
-struct header {
-    unsigned char *data;
-    size_t size, capacity;
-};
-
-static void put(struct header *h, const void *data, size_t size)
-{
-    if (size > h->capacity - h->size) {
-        h->capacity = h->capacity * 2 + size + 4096;
-        h->data = cli_grow(h->data, h->capacity, 1);
-    }
-    memcpy(h->data + h->size, data, size);
-    h->size += size;
-}
-
-static void put_uint(struct header *h, uint64_t value, size_t width)
-{
-    unsigned char raw[8];
-    for (size_t i = 0; i < width; i++)
-        raw[i] = (unsigned char)(value >> 8 * i);
-    put(h, raw, width);
-}
-
-static void put_string(struct header *h, const char *text)
-{
-    put_uint(h, strlen(text), 8);
-    put(h, text, strlen(text));
-}
-
-static void put_number_key(struct header *h, const char *key, uint32_t value)
-{
-    put_string(h, key);
-    put_uint(h, GGUF_VALUE_U32, 4);
-    put_uint(h, value, 4);
-}
-
-static void put_tensor(struct header *h, const char *name, uint64_t columns, uint64_t rows)
-{
-    put_string(h, name);
-    put_uint(h, 2, 4);
-    put_uint(h, columns, 8);
-    put_uint(h, rows, 8);
-    put_uint(h, GGUF_F16, 4);
-    put_uint(h, 0, 8);
-}
 
 enum { LAYERS = 32, WIDTH = 4096, FFN = 14336, KV_WIDTH = 1024, VOCABULARY = 128256 };
 
@@ -67,31 +18,27 @@ static const struct {
 };
 #define LAYER_TENSORS (sizeof layer_tensors / sizeof layer_tensors[0])
 
-static struct gguf *make_model(struct header *h)
+/*
+ * A header without data of a model in the shape of Llama 3 8B: the recipe looks at names,
+ * shapes and a few keys, and thus says what every mix comes to.
+ */
+static struct header *make_header(void)
 {
-    struct gguf *model;
-    put(h, "GGUF", 4);
-    put_uint(h, 3, 4);
-    put_uint(h, 2 + LAYERS * LAYER_TENSORS, 8);
-    put_uint(h, 4, 8);
-    put_string(h, "general.architecture");
-    put_uint(h, GGUF_VALUE_STRING, 4);
-    put_string(h, "llama");
-    put_number_key(h, "llama.block_count", LAYERS);
-    put_number_key(h, "llama.attention.head_count", 32);
-    put_number_key(h, "llama.attention.head_count_kv", 8);
-    put_tensor(h, "token_embd.weight", WIDTH, VOCABULARY);
-    put_tensor(h, "output.weight", WIDTH, VOCABULARY);
+    struct header *h = header_new("llama");
+    header_u32(h, "block_count", LAYERS);
+    header_u32(h, "attention.head_count", 32);
+    header_u32(h, "attention.head_count_kv", 8);
+    header_tensor(h, "token_embd.weight", GGUF_F16, (const uint64_t[]){WIDTH, VOCABULARY, 1});
+    header_tensor(h, "output.weight", GGUF_F16, (const uint64_t[]){WIDTH, VOCABULARY, 1});
     for (unsigned layer = 0; layer < LAYERS; layer++) {
         for (size_t i = 0; i < LAYER_TENSORS; i++) {
+            const uint64_t shape[] = {layer_tensors[i].columns, layer_tensors[i].rows, 1};
             char name[64];
             snprintf(name, sizeof name, "blk.%u.%s.weight", layer, layer_tensors[i].name);
-            put_tensor(h, name, layer_tensors[i].columns, layer_tensors[i].rows);
+            header_tensor(h, name, GGUF_F16, shape);
         }
     }
-    if (gguf_open_memory(&model, h->data, h->size, GGUF_OPEN_INSPECT, NULL))
-        cli_die_memory();
-    return model;
+    return h;
 }
 
 static double bits_per_weight(const struct gguf *model, const struct quant_mix *mix)
@@ -197,12 +144,14 @@ void similar_mixes(char *out, size_t size, const char *name)
 
 void report_mixes(bool json)
 {
-    struct header h = {0};
-    struct gguf *model = make_model(&h);
+    struct header *header = make_header();
+    struct gguf *model = header_open(header);
+    if (!model)
+        cli_die_memory();
     if (json)
         list_json(model);
     else
         list_text(model);
     gguf_close(model);
-    free(h.data);
+    header_free(header);
 }

@@ -1,0 +1,340 @@
+/* The answer for a person: verdict, table, bars, speed, commands. */
+#include "tools/gguf-size/size.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/common/chart.h"
+
+#define BAR_WIDTH 48
+
+/* ---- Commands ------------------------------------------------------------------------- */
+
+/* A command line that grows; what does not fit is left out at the end. */
+struct line {
+    char *text;
+    size_t size, used;
+};
+
+static void put(struct line *l, const char *format, ...)
+#if defined(__GNUC__)
+    __attribute__((format(printf, 2, 3)))
+#endif
+    ;
+
+static void put(struct line *l, const char *format, ...)
+{
+    va_list args;
+    if (l->used >= l->size)
+        return;
+    va_start(args, format);
+    int n = vsnprintf(l->text + l->used, l->size - l->used, format, args);
+    va_end(args);
+    l->used += n > 0 ? (size_t)n : 0;
+}
+
+static const char *lower_type(uint32_t type, char out[16])
+{
+    const char *name = gguf_type_find(type)->name;
+    size_t i = 0;
+    for (; name[i] && i < 15; i++)
+        out[i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] + 32 : name[i]);
+    out[i] = '\0';
+    return out;
+}
+
+/* For the shell, in single quotes where it needs them. */
+static void put_word(struct line *l, const char *word)
+{
+    static const char *const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                     "0123456789._/+-:";
+    if (*word && word[strspn(word, plain)] == '\0') {
+        put(l, "%s", word);
+        return;
+    }
+    put(l, "'");
+    for (; *word; word++)
+        put(l, *word == '\'' ? "'\\''" : "%c", *word);
+    put(l, "'");
+}
+
+static void put_split(struct line *l, const struct request *r)
+{
+    for (size_t i = 0; i < r->n_split; i++)
+        put(l, "%s%g", i ? "," : " -ts ", r->split[i]);
+}
+
+void plan_command(char *out, size_t size, const struct situation *s, const struct plan *plan)
+{
+    const struct request *r = s->request;
+    struct line l = {out, size, 0};
+    char k[16], v[16];
+    bool several = plan->run.sequences > 1;
+    put(&l, "%s -m ", several ? "llama-server" : "llama-cli");
+    put_word(&l, r->input ? r->input : "model.gguf");
+    if (r->projector) {
+        put(&l, " --mmproj ");
+        put_word(&l, r->projector);
+    }
+    put(&l, " -ngl %u -c %llu", plan->gpu_layers, (unsigned long long)plan->run.context);
+    if (several)
+        put(&l, " -np %u", plan->run.sequences);
+    if (plan->run.type_k != GGUF_F16 || plan->run.type_v != GGUF_F16)
+        put(&l, " -ctk %s -ctv %s", lower_type(plan->run.type_k, k),
+            lower_type(plan->run.type_v, v));
+    if (r->flash != FLASH_AUTO)
+        put(&l, " -fa %s", r->flash == FLASH_ON ? "on" : "off");
+    if (plan->run.batch != 512)
+        put(&l, " -ub %u", plan->run.batch);
+    put_split(&l, r);
+    if (r->cpu_moe)
+        put(&l, " --cpu-moe");
+    if (plan->run.full_window)
+        put(&l, " --swa-full");
+    if (r->no_mmap)
+        put(&l, " --no-mmap");
+}
+
+/* ---- Parts ---------------------------------------------------------------------------- */
+
+static void print_model(const struct situation *s)
+{
+    const struct subject *m = s->subject;
+    printf("%s: ", m->name);
+    term_print_str(stdout, m->h.architecture, 40);
+    printf(", %s parameters", term_count(s->weights->elements).text);
+    if (s->request->mix)
+        printf(", as %s", s->request->mix->name);
+    printf(", weights %s\n", term_bytes_exact(s->weights->total).text);
+    if (!plan_knows(m))
+        printf("The architecture is not known here: the weights are exact, the rest is a "
+               "range.\n");
+}
+
+static uint64_t least_free(const struct plan *plan)
+{
+    uint64_t least = UINT64_MAX;
+    for (size_t i = 0; i < plan->n_devices; i++) {
+        int64_t left = plan_free(&plan->devices[i]);
+        bool used = i + 1 == plan->n_devices ? plan->gpu_layers == 0 : plan->gpu_layers > 0;
+        if (used && left >= 0 && (uint64_t)left < least)
+            least = (uint64_t)left;
+    }
+    return least == UINT64_MAX ? 0 : least;
+}
+
+static void print_verdict(const struct situation *s, const struct plan *plan)
+{
+    char verdict[96];
+    plan_verdict(verdict, sizeof verdict, plan, s->subject);
+    if (plan->verdict == VERDICT_NO)
+        printf("It %s: %s more %s needed for a context of %s.\n", verdict,
+               term_bytes(plan->short_bytes).text, plan->gpu_layers ? "memory is" : "RAM is",
+               term_grouped(plan->run.context).text);
+    else
+        printf("It %s with a context of %s; %s left.\n", verdict,
+               term_grouped(plan->run.context).text, term_bytes(least_free(plan)).text);
+}
+
+static bool is_shown(const struct plan *plan, size_t i)
+{
+    return i + 1 == plan->n_devices || plan->gpu_layers > 0;
+}
+
+static void cell_bytes(struct table *t, uint64_t bytes)
+{
+    table_cell(t, bytes ? term_bytes(bytes).text : "-");
+}
+
+static void cell_signed(struct table *t, int64_t bytes)
+{
+    table_cellf(t, "%s%s", bytes < 0 ? "-" : "",
+                term_bytes((uint64_t)(bytes < 0 ? -bytes : bytes)).text);
+}
+
+static const char *const part_names[] = {"weights", "KV cache", "state",
+                                         "compute", "output",   "runtime"};
+enum { N_PARTS = sizeof part_names / sizeof part_names[0] };
+
+static void device_parts(const struct plan_device *d, uint64_t parts[N_PARTS])
+{
+    parts[0] = d->weights;
+    parts[1] = d->kv;
+    parts[2] = d->recurrent;
+    parts[3] = d->compute.expected;
+    parts[4] = d->output;
+    parts[5] = d->overhead.expected;
+}
+
+static void print_devices(const struct plan *plan)
+{
+    struct table *t = table_new("lrrrrrrrrrr");
+    table_cell(t, "");
+    for (size_t i = 0; i < N_PARTS; i++)
+        table_cell(t, part_names[i]);
+    table_cell(t, "sum");
+    table_cell(t, "range");
+    table_cell(t, "there is");
+    table_cell(t, "left");
+    for (size_t i = 0; i < plan->n_devices; i++) {
+        const struct plan_device *d = &plan->devices[i];
+        uint64_t parts[N_PARTS];
+        if (!is_shown(plan, i))
+            continue;
+        device_parts(d, parts);
+        table_cell(t, d->device->hardware.name);
+        for (size_t p = 0; p < N_PARTS; p++)
+            cell_bytes(t, parts[p]);
+        cell_bytes(t, d->expected);
+        table_cellf(t, "%.24s to %.24s", term_bytes(d->low).text, term_bytes(d->high).text);
+        cell_bytes(t, d->capacity);
+        cell_signed(t, plan_free(d));
+    }
+    printf("\n");
+    table_print(t, stdout, 0, true);
+    table_free(t);
+}
+
+static size_t widest_name(const struct plan *plan)
+{
+    size_t widest = 0;
+    for (size_t i = 0; i < plan->n_devices; i++) {
+        size_t n = strlen(plan->devices[i].device->hardware.name);
+        widest = is_shown(plan, i) && n > widest ? n : widest;
+    }
+    return widest;
+}
+
+static void print_bars(const struct plan *plan, bool color)
+{
+    char bar[BAR_WIDTH * 24], shade[32];
+    int width = (int)widest_name(plan);
+    printf("\n");
+    for (size_t i = 0; i < plan->n_devices; i++) {
+        const struct plan_device *d = &plan->devices[i];
+        uint64_t bytes[N_PARTS];
+        double parts[N_PARTS];
+        if (!is_shown(plan, i))
+            continue;
+        device_parts(d, bytes);
+        for (size_t p = 0; p < N_PARTS; p++)
+            parts[p] = (double)bytes[p];
+        double total = (double)(d->expected > d->capacity ? d->expected : d->capacity);
+        chart_bar(bar, sizeof bar, parts, N_PARTS, total, BAR_WIDTH, color);
+        printf("%-*s %s %3.0f %%\n", width, d->device->hardware.name, bar,
+               d->capacity ? 100.0 * (double)d->expected / (double)d->capacity : 100.0);
+    }
+    printf("%*s", width, "");
+    for (size_t p = 0; p < N_PARTS; p++) {
+        chart_shade(shade, sizeof shade, p, color);
+        printf(" %s %s", shade, part_names[p]);
+    }
+    printf(" · free\n");
+}
+
+/* ---- Speed and commands ----------------------------------------------------------------- */
+
+static const char *digits(double value, char out[32])
+{
+    snprintf(out, 32, value < 9.95 ? "%.1f" : "%.0f", value);
+    return out;
+}
+
+static void print_speed(const char *what, struct speed_range r)
+{
+    char low[32], middle[32], high[32];
+    if (r.expected > 0)
+        printf("%-22s about %s tokens/s (%s to %s)\n", what, digits(r.expected, middle),
+               digits(r.low, low), digits(r.high, high));
+}
+
+static void print_answers(const struct situation *s, const struct plan *plan)
+{
+    printf("\n");
+    if (plan->max_context)
+        printf("%-22s %s tokens%s\n", "Largest context", term_grouped(plan->max_context).text,
+               s->subject->h.context && plan->max_context >= s->subject->h.context
+                   ? ", what the model was trained for"
+                   : "");
+    else
+        printf("%-22s none\n", "Largest context");
+    print_speed("Generation", plan->generate);
+    print_speed("  with a full context", plan->generate_full);
+    print_speed("Prompt", plan->prompt);
+    if (s->machine->bandwidth_source && plan->devices[plan->n_devices - 1].active)
+        printf("%-22s %.0f GB/s, %s\n", "Bandwidth of the RAM",
+               s->machine->cpu.hardware.speed.bandwidth / 1e9, s->machine->bandwidth_source);
+    if (!s->request->no_mmap && plan->devices[plan->n_devices - 1].weights > 64 * MIB)
+        printf(
+            "%-22s %s of the weights in RAM are pages of the file, which the system can take "
+            "back\n",
+            "", term_bytes(plan->devices[plan->n_devices - 1].weights).text);
+}
+
+static void print_commands(const struct situation *s, const struct plan *plan)
+{
+    char command[2048];
+    const char *input = s->request->input ? s->request->input : "model.gguf";
+    if (plan->verdict == VERDICT_NO)
+        return;
+    plan_command(command, sizeof command, s, plan);
+    printf("\n%s\n", command);
+    printf("Ollama Modelfile:  FROM %s%s / PARAMETER num_ctx %llu / PARAMETER num_gpu %u\n",
+           input[0] == '/' || s->subject->remote ? "" : "./", input,
+           (unsigned long long)plan->run.context, plan->gpu_layers);
+}
+
+/* ---- Quantizations ------------------------------------------------------------------------
+ */
+
+static void quant_cells(struct table *t, const struct quant_row *row,
+                        const struct subject *subject)
+{
+    char verdict[96], speed[32];
+    table_cellf(t, "%s%s", row->mix->name, row->recommended ? " *" : "");
+    table_cellf(t, "%.2f", row->bits);
+    table_cell(t, term_bytes(row->file_bytes).text);
+    table_cell(t, term_bytes(row->total_bytes).text);
+    table_cell(t, digits(row->plan.generate.expected, speed));
+    if (row->quality) {
+        table_cellf(t, "%.4f", row->quality->divergence);
+        table_cellf(t, "+%.1f %%", row->quality->perplexity * 100);
+    } else {
+        table_cell(t, "?");
+        table_cell(t, "?");
+    }
+    plan_verdict(verdict, sizeof verdict, &row->plan, subject);
+    table_cell(t, verdict);
+}
+
+static void print_quants(const struct situation *s, const struct quant_table *quants)
+{
+    static const char *const heading[] = {"type",     "bits", "file", "memory",
+                                          "tokens/s", "KLD",  "PPL",  "verdict"};
+    struct table *t = table_new("lrrrrrrl");
+    for (size_t i = 0; i < sizeof heading / sizeof heading[0]; i++)
+        table_cell(t, heading[i]);
+    for (size_t i = 0; i < quants->n; i++)
+        quant_cells(t, &quants->rows[i], s->subject);
+    printf("\n");
+    table_print(t, stdout, 0, true);
+    table_free(t);
+    printf("* recommended: %s.\n", quants->reason);
+    printf(
+        "File sizes are exact. KLD and PPL are typical (Llama 3 8B against F16), not measured "
+        "on this model;\nlarger models lose less.\n");
+}
+
+void report_text(const struct situation *s, const struct plan *plan,
+                 const struct quant_table *quants, bool color)
+{
+    print_model(s);
+    print_verdict(s, plan);
+    print_devices(plan);
+    print_bars(plan, color);
+    print_answers(s, plan);
+    print_commands(s, plan);
+    if (quants)
+        print_quants(s, quants);
+}
