@@ -345,9 +345,8 @@ enum gguf_status gguf_writer_begin(struct gguf_writer *writer, struct gguf_error
 }
 
 /* Turns block fields round in a copy, piece by piece. */
-static enum gguf_status write_swapped(const struct writer_shard *shard,
-                                      const struct writer_tensor *t, uint64_t at,
-                                      struct gguf_str data, struct gguf_error *err)
+static enum gguf_status write_swapped(struct writer_shard *shard, const struct writer_tensor *t,
+                                      uint64_t at, struct gguf_str data, struct gguf_error *err)
 {
     unsigned char piece[16384];
     size_t block = gguf_type_find(t->type)->block_bytes;
@@ -369,7 +368,7 @@ enum gguf_status gguf_writer_write(struct gguf_writer *writer, size_t tensor, ui
         return gguf_fail(err, GGUF_ERR_ARGUMENT, GGUF_NO_OFFSET, "no tensor %zu to write",
                          tensor);
     struct writer_tensor *t = &writer->tensors[tensor];
-    const struct writer_shard *shard = &writer->shards[t->file];
+    struct writer_shard *shard = &writer->shards[t->file];
     struct gguf_str name = {t->name, t->name_size};
     uint64_t block = gguf_type_find(t->type)->block_bytes;
     if (offset > t->bytes || size > t->bytes - offset)

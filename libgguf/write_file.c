@@ -2,7 +2,7 @@
  * Temporary files: an output is written under a hidden name in the target's folder and gets
  * its own once everything is on the disk (write_place.c).
  */
-#define _XOPEN_SOURCE 700 /* for realpath */
+#define _GNU_SOURCE /* realpath; sync_file_range where there is one */
 
 #include "libgguf/checked.h"
 #include "libgguf/writer.h"
@@ -20,6 +20,9 @@
 /* How much of the target's name goes into the hidden one, so that a name of the greatest
  * length (255 bytes) leaves room for the rest. */
 #define NAME_PART 180
+
+/* Bytes between two hints to bring what was written to the disk. */
+#define WRITE_BACK ((uint64_t)32 << 20)
 
 size_t gguf_folder_size(const char *path)
 {
@@ -198,12 +201,29 @@ static enum gguf_status write_all(const struct writer_shard *s, int fd, uint64_t
     return GGUF_OK;
 }
 
-enum gguf_status gguf_write_at(const struct writer_shard *s, uint64_t offset, const void *data,
+/* Tells the system to begin bringing the bytes to the disk, every now and then: left to
+ * itself it may wait until the final fsync, and then all wait for it. A hint that may fail. */
+static void write_back(struct writer_shard *s, uint64_t size)
+{
+#ifdef SYNC_FILE_RANGE_WRITE
+    uint64_t before = atomic_fetch_add(&s->dirty, size);
+    if (before / WRITE_BACK != (before + size) / WRITE_BACK)
+        (void)sync_file_range(s->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+#else
+    (void)s;
+    (void)size;
+#endif
+}
+
+enum gguf_status gguf_write_at(struct writer_shard *s, uint64_t offset, const void *data,
                                size_t size, struct gguf_error *err)
 {
     struct gguf_str bytes = {data, size};
-    if (s->fd >= 0)
-        return write_all(s, s->fd, offset, bytes, err);
+    if (s->fd >= 0) {
+        enum gguf_status status = write_all(s, s->fd, offset, bytes, err);
+        write_back(s, size);
+        return status;
+    }
     int fd = open_again(s);
     if (fd < 0)
         return gguf_fail_errno(err, offset, "%s: cannot open its temporary file", s->path);

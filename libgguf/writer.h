@@ -50,7 +50,8 @@ struct writer_shard {
     size_t first, count; /* tensors */
     struct gguf_buffer header;
     uint64_t data_offset, total_bytes;
-    uint32_t mode; /* of the file that is replaced */
+    _Atomic uint64_t dirty; /* bytes written */
+    uint32_t mode;          /* of the file that is replaced */
     bool replaces;
     atomic_bool saved; /* `backup` may be a second name of the replaced file */
     atomic_bool made;  /* `path` is a new name that was made here */
@@ -95,8 +96,8 @@ enum gguf_status gguf_shard_name(struct writer_shard *shard, struct gguf_error *
 enum gguf_status gguf_shard_begin(struct writer_shard *shard, bool keep_open,
                                   struct gguf_error *err);
 /* Threads may call it at once. */
-enum gguf_status gguf_write_at(const struct writer_shard *shard, uint64_t offset,
-                               const void *data, size_t size, struct gguf_error *err);
+enum gguf_status gguf_write_at(struct writer_shard *shard, uint64_t offset, const void *data,
+                               size_t size, struct gguf_error *err);
 /* Brings the bytes to the disk and closes the file. */
 enum gguf_status gguf_shard_sync(struct writer_shard *shard, struct gguf_error *err);
 void gguf_shard_close(struct writer_shard *shard);

@@ -44,11 +44,19 @@ struct batch {
     size_t size, units;
 };
 
+/* How a tensor is converted. */
+struct codec {
+    const struct quant_format *from, *to;
+    quant_encode_fn encode;
+};
+
 struct run {
     const struct gguf *model;
     struct gguf_writer *writer;
     struct quant_item *items;
     const struct quant_settings *settings;
+    const struct quant_measure *measure;
+    struct codec *codecs; /* of each item */
     struct quant_stages stages;
     struct ordered job;
     struct flight *flights; /* by unit % n_flights */
@@ -124,35 +132,28 @@ static enum gguf_status copy(const struct run *run, const struct quant_unit *u,
     return fail_invalid(run, t, (u->first + bad) * info->block_elements, err);
 }
 
-/* The codecs of a tensor, and where a row is in between. */
-struct converter {
-    const struct quant_format *from, *to;
-    const struct quant_measure *measure;
-    quant_encode_fn encode;
-    const struct quant_importance *importance;
-    float *x, *y;
-};
-
 /* Row by row; answers the first element of the unit that is not finite, or UINT64_MAX. Each
  * matrix of the tensor has its own importance: one for each expert. */
-static uint64_t convert_rows(const struct converter *c, const struct quant_unit *u,
-                             const unsigned char *source, struct flight *f)
+static uint64_t convert_rows(const struct run *run, const struct quant_unit *u,
+                             unsigned char *desk, struct flight *f)
 {
     const struct quant_stage *s = u->stage;
+    const struct codec *c = &run->codecs[s->index];
+    const struct quant_importance *importance = run->items[s->index].importance;
     const uint64_t *ne = s->tensor->ne;
     size_t n = (size_t)ne[0];
-    unsigned char *target = f->target;
+    float *x = (float *)(void *)(desk + run->desk_x),
+          *y = (float *)(void *)(desk + run->desk_y);
     for (uint64_t r = 0; r < u->count; r++) {
+        unsigned char *target = f->target + r * s->target_bytes;
         uint64_t matrix = (u->first + r) / ne[1] % ne[2];
-        c->from->decode(source, c->x, n);
-        size_t bad = c->measure->find_not_finite(c->x, n);
+        c->from->decode(desk + r * s->source_bytes, x, n);
+        size_t bad = run->measure->find_not_finite(x, n);
         if (bad != SIZE_MAX)
             return r * n + bad;
-        c->encode(c->x, target, n, quant_importance_row(c->importance, n, matrix));
-        c->to->decode(target, c->y, n);
-        c->measure->add(&f->sums, c->x, c->y, n);
-        source += s->source_bytes;
-        target += s->target_bytes;
+        c->encode(x, target, n, quant_importance_row(importance, n, matrix));
+        c->to->decode(target, y, n);
+        run->measure->add(&f->sums, x, y, n);
     }
     return UINT64_MAX;
 }
@@ -161,21 +162,12 @@ static enum gguf_status convert(const struct run *run, const struct quant_unit *
                                 unsigned char *desk, struct flight *f, struct gguf_error *err)
 {
     const struct gguf_tensor *t = u->stage->tensor;
-    const struct quant_item *item = &run->items[u->stage->index];
-    const struct quant_format *to = quant_format_at(item->choice.type, run->settings->cpu);
-    const struct converter c = {.from = quant_format_at(t->type, run->settings->cpu),
-                                .to = to,
-                                .measure = quant_measure_at(run->settings->cpu),
-                                .encode = quant_encoder(to, run->settings->preset),
-                                .importance = item->importance,
-                                .x = (float *)(void *)(desk + run->desk_x),
-                                .y = (float *)(void *)(desk + run->desk_y)};
     enum gguf_status status =
         gguf_tensor_read(run->model, t, u->first * u->stage->source_bytes, desk,
                          (size_t)(u->count * u->stage->source_bytes), err);
     if (status)
         return status;
-    uint64_t bad = convert_rows(&c, u, desk, f);
+    uint64_t bad = convert_rows(run, u, desk, f);
     return bad == UINT64_MAX ? GGUF_OK : fail_invalid(run, t, u->first * t->ne[0] + bad, err);
 }
 
@@ -240,19 +232,29 @@ static enum gguf_status report(void *context, uint64_t retired, struct gguf_erro
 
 /* ---- The whole model -------------------------------------------------------------------- */
 
+static void choose_codec(struct run *run, size_t item, const struct gguf_tensor *tensor)
+{
+    struct codec *c = &run->codecs[item];
+    c->from = quant_format_at(tensor->type, run->settings->cpu);
+    c->to = quant_format_at(run->items[item].choice.type, run->settings->cpu);
+    c->encode = c->to ? quant_encoder(c->to, run->settings->preset) : NULL;
+}
+
 static enum gguf_status plan(struct run *run, size_t n, struct gguf_error *err)
 {
     enum gguf_status status = GGUF_OK;
+    run->measure = quant_measure_at(run->settings->cpu);
     run->stages.stage = calloc(n ? n : 1, sizeof *run->stages.stage);
-    if (!run->stages.stage)
+    run->codecs = calloc(n ? n : 1, sizeof *run->codecs);
+    if (!run->stages.stage || !run->codecs)
         return gguf_fail_memory(err);
     for (size_t i = 0; i < n && !status; i++) {
         struct quant_item *item = &run->items[i];
+        const struct gguf_tensor *tensor = gguf_tensor_at(run->model, item->choice.tensor);
         item->error = item->energy = 0;
         item->digest = XXH3_64bits(NULL, 0);
-        status = quant_stage_add(&run->stages, run->model,
-                                 gguf_tensor_at(run->model, item->choice.tensor),
-                                 item->choice.type, i, err);
+        choose_codec(run, i, tensor);
+        status = quant_stage_add(&run->stages, run->model, tensor, item->choice.type, i, err);
     }
     return status;
 }
@@ -324,5 +326,6 @@ enum gguf_status quant_run(const struct gguf *model, struct gguf_writer *writer,
     if (!status)
         status = run_units(&run, err);
     free(run.stages.stage);
+    free(run.codecs);
     return status;
 }
