@@ -28,7 +28,7 @@ MODEL_HEADERS := $(wildcard model/model.h model/hparams.h model/tokenizer.h mode
 LIB_SRC := $(wildcard libgguf/*.c quant/*.c model/*.c)
 KERNELS := $(foreach l,$(LEVELS),$(patsubst %.c,$(BUILD)/%.$l.o,$(wildcard quant/kernels/*.c model/kernels/*.c)))
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o) $(KERNELS)
-COMMON  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/common/*.c))
+COMMON  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/common/*.c)) $(BUILD)/data/hardware.o
 TOOLS   := $(notdir $(patsubst %/,%,$(wildcard tools/gguf-*/)))
 BINS    := $(TOOLS:%=$(BUILD)/%)
 MAN     := $(TOOLS:%=docs/man/%.1)
@@ -83,8 +83,6 @@ $(BUILD)/data/hardware.c: data/hardware.csv
 
 $(BUILD)/data/hardware.o: $(BUILD)/data/hardware.c
 	@$(CC) $(CFLAGS_ALL) -c $< -o $@
-
-$(BUILD)/gguf-size: $(BUILD)/data/hardware.o
 
 $(BINS): $(BUILD)/%: $$(addprefix $(BUILD)/,$$(addsuffix .o,$$(basename $$(wildcard tools/%/*.c)))) $(BUILD)/common.a $(BUILD)/libgguf.a
 	@$(CC) $(CFLAGS_ALL) $(LDFLAGS) $^ -o $@ -lcjson $(LIBS)

@@ -37,7 +37,7 @@ static const struct memory_engine engines[] = {
      .summary = "llama.cpp after #23861: logits of one token a sequence",
      .pad = 256,
      .pad_flash = 256,
-     .mask = MEMORY_MASK_F16,
+     .mask = MEMORY_MASK_CONVERTED,
      .window_cache = true,
      .latent_cache = true,
      .stages = true,
@@ -348,28 +348,28 @@ static uint64_t logits_bytes(const struct model_hparams *h, const struct memory_
 }
 
 static uint64_t scores_bytes(const struct model_hparams *h, const struct memory_run *run,
-                             const struct widest *w)
+                             const struct widest *w, uint32_t copies)
 {
     struct graph graph = graph_of(h);
+    uint64_t masks = memory_product(mask_bytes(h, run, w->cells), copies);
     uint64_t scores = batch_bytes(run, memory_product(w->cells, w->heads));
     uint64_t vectors = memory_sum(memory_product(graph.vectors, h->embedding),
                                   memory_product(graph.queries, w->query));
-    return memory_sum(memory_sum(scores, mask_bytes(h, run, w->cells)),
-                      batch_bytes(run, vectors));
+    return memory_sum(memory_sum(scores, masks), batch_bytes(run, vectors));
 }
 
 /* In the first layer a wide mask and its f16 copy lie side by side; later only the copy is
  * left, and the feed-forward part is the widest. */
 static uint64_t flash_bytes(const struct model_hparams *h, const struct memory_run *run,
-                            const struct widest *w)
+                            const struct widest *w, uint32_t copies)
 {
-    uint64_t mask = mask_bytes(h, run, w->cells);
+    uint64_t mask = mask_bytes(h, run, w->cells), more = memory_product(mask, copies - 1);
     bool converted = run->engine->mask == MEMORY_MASK_CONVERTED;
     uint64_t attention = memory_sum(converted ? mask + mask / 2 : mask,
                                     batch_bytes(run, 2 * (h->embedding + w->query)));
     uint64_t feed = memory_sum(converted ? mask / 2 : mask,
                                batch_bytes(run, 2 * (uint64_t)h->embedding + w->feed));
-    return larger(attention, feed);
+    return memory_sum(more, larger(attention, feed));
 }
 
 static bool is_quantized(uint32_t type)
@@ -380,7 +380,9 @@ static bool is_quantized(uint32_t type)
 static uint64_t graph_bytes(const struct model_hparams *h, const struct memory_run *run,
                             const struct memory_share *share, const struct widest *w)
 {
-    uint64_t bytes = run->flash_attention ? flash_bytes(h, run, w) : scores_bytes(h, run, w);
+    uint32_t copies = share->copies ? share->copies : 1;
+    uint64_t bytes =
+        run->flash_attention ? flash_bytes(h, run, w, copies) : scores_bytes(h, run, w, copies);
     if (run->engine->copies_cache && share->gpu && run->flash_attention &&
         (is_quantized(run->type_k) || is_quantized(run->type_v)))
         bytes = memory_sum(bytes, w->cache_bytes);
@@ -421,11 +423,15 @@ struct memory_range memory_compute(const struct model_hparams *h, const struct m
 }
 
 struct memory_range memory_compute_host(const struct model_hparams *h,
-                                        const struct memory_run *run)
+                                        const struct memory_run *run, uint32_t copies)
 {
     struct widest w = find_widest(h, run, 0, h->layers);
-    uint64_t expected = memory_sum(mask_bytes(h, run, w.cells), batch_bytes(run, h->embedding));
+    uint64_t masks = memory_product(mask_bytes(h, run, w.cells), copies ? copies : 1);
+    uint64_t expected = memory_sum(masks, batch_bytes(run, h->embedding));
     if (!h->experts && !is_latent(h))
         return (struct memory_range){expected, expected, expected};
-    return (struct memory_range){expected, expected, scaled(expected, 2.5)};
+    /* experts that lie in RAM are computed there: their outputs side by side */
+    uint64_t used = h->layer[h->layers ? h->layers - 1 : 0].experts_used;
+    uint64_t more = batch_bytes(run, memory_product(used + 3, h->embedding));
+    return (struct memory_range){expected, expected, memory_sum(expected, more)};
 }

@@ -119,6 +119,7 @@ struct memory_share {
     bool output;          /* computes the logits */
     bool whole;           /* everything but the embeddings: no other device takes part */
     uint32_t first, last; /* layers [first, last) */
+    uint32_t copies;      /* of the masks: 4 where several GPUs overlap batches; else 1 */
     uint64_t staged;      /* largest weight that is brought here from RAM for a batch; 0 */
 };
 
@@ -136,9 +137,9 @@ struct memory_range memory_compute(const struct model_hparams *h, const struct m
                                    const struct memory_share *share);
 
 /* Compute buffer in host memory beside the GPUs: the masks and the embeddings of a batch,
- * masks * cells * batch * 4 + 4 batch embedding. Exact for dense models. */
+ * copies * masks * cells * batch * 4 + 4 batch embedding. Exact for dense models. */
 struct memory_range memory_compute_host(const struct model_hparams *h,
-                                        const struct memory_run *run);
+                                        const struct memory_run *run, uint32_t copies);
 
 /* ---- Sums that stop at MEMORY_MAX ------------------------------------------------------- */
 

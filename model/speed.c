@@ -5,7 +5,12 @@
 
 #define BOUNDARY_SECONDS 0.25e-3 /* handing the activations to the next device */
 #define PLAIN_KV_SHARE   0.28    /* of the bandwidth, reading K and V without flash attention */
-#define SLOWEST          1.0     /* byte, or operation, per second: for nonsense */
+#define ROUTED_COST      1.1     /* times the time of a dense layer of as many bytes */
+#define ROUTED_FLOPS     0.45    /* of a prompt: small matrices, unevenly used */
+#define HALF_FLOPS       1.2     /* nothing to decode */
+#define ROUTED_SPREAD    0.15
+#define PROMPT_SPREAD    0.15
+#define SLOWEST          1.0 /* byte, or operation, per second: for nonsense */
 
 static double at_least(double value)
 {
@@ -32,6 +37,23 @@ static double kv_seconds(const struct speed_run *run, const struct speed_part *p
     return (double)part->kv_bytes / (reached * at_least(d->bandwidth));
 }
 
+static double spread_of(const struct speed_part *part)
+{
+    return part->device->spread + (part->routed ? ROUTED_SPREAD : 0);
+}
+
+static double layer_seconds(const struct speed_part *part)
+{
+    double seconds = weight_seconds(part) + part->device->layer_seconds * part->layers;
+    return part->routed ? seconds * ROUTED_COST : seconds;
+}
+
+static double prompt_flops(const struct speed_part *part)
+{
+    double factor = (part->routed ? ROUTED_FLOPS : 1) * (part->half ? HALF_FLOPS : 1);
+    return at_least(part->device->flops * factor);
+}
+
 /* The spread of the whole is that of the parts, weighed by their time. */
 static struct speed_range to_range(double tokens, double seconds, double spread_seconds)
 {
@@ -55,11 +77,10 @@ struct speed_range speed_generate(const struct speed_run *run)
         const struct speed_part *part = &run->parts[i];
         if (!takes_part(part))
             continue;
-        double own = weight_seconds(part) + kv_seconds(run, part) +
-                     part->device->layer_seconds * part->layers;
+        double own = layer_seconds(part) + kv_seconds(run, part);
         own += devices++ ? BOUNDARY_SECONDS : 0;
         seconds += own;
-        spread += own * part->device->spread;
+        spread += own * spread_of(part);
     }
     return to_range(1, seconds, spread);
 }
@@ -80,11 +101,11 @@ struct speed_range speed_prompt(const struct speed_run *run)
         const struct speed_part *part = &run->parts[i];
         if (!takes_part(part) && !part->staged_bytes)
             continue;
-        double own = tokens * 2 * part->parameters / at_least(part->device->flops);
+        double own = tokens * 2 * part->parameters / prompt_flops(part);
         own += batches * (double)part->staged_bytes / at_least(run->link_bandwidth);
         devices += part->parameters > 0;
         seconds += own;
-        spread += own * part->device->spread;
+        spread += own * (spread_of(part) + PROMPT_SPREAD);
     }
     double gain = overlap(devices, batches);
     return to_range(tokens, seconds / gain, spread / gain);

@@ -171,8 +171,11 @@ static void place_buffers(struct trial *t, struct shares *shares)
     const struct model_hparams *h = &t->s->subject->h;
     struct plan *plan = t->plan;
     size_t cpu = gpu_count(plan);
+    bool overlaps = cpu > 1 && plan->gpu_layers > h->layers && !t->s->request->cpu_moe;
+    uint32_t copies = overlaps ? 4 : 1; /* GGML_SCHED_MAX_COPIES */
     for (size_t i = 0; i < plan->n_devices; i++) {
         struct memory_share *share = &shares->share[i];
+        share->copies = copies;
         share->gpu = i < cpu;
         share->whole = plan->devices[i].layers == h->layers && share->output;
         share->staged = i == 0 && share->gpu ? shares->largest_on_cpu : 0;
@@ -180,7 +183,7 @@ static void place_buffers(struct trial *t, struct shares *shares)
             plan->devices[i].compute = memory_compute(h, &plan->run, share);
     }
     if (plan->gpu_layers && !plan->devices[cpu].layers)
-        plan->devices[cpu].compute = memory_compute_host(h, &plan->run);
+        plan->devices[cpu].compute = memory_compute_host(h, &plan->run, copies);
     plan->devices[cpu].output = memory_output(h, &plan->run);
 }
 
@@ -347,6 +350,12 @@ static uint64_t cache_read(const struct trial *t, size_t device, uint64_t depth)
     return sum;
 }
 
+/* Sixteen bits a weight, but for the norms. */
+static bool is_half(const struct weights *w)
+{
+    return (double)w->total > 1.9 * (double)w->elements;
+}
+
 static struct speed_run speed_setup(const struct trial *t, struct speed_part *parts,
                                     uint64_t depth)
 {
@@ -357,7 +366,9 @@ static struct speed_run speed_setup(const struct trial *t, struct speed_part *pa
                                        .weight_bytes = d->active,
                                        .kv_bytes = cache_read(t, i, depth),
                                        .parameters = d->parameters,
-                                       .layers = d->layers};
+                                       .layers = d->layers,
+                                       .routed = t->s->weights->active_share < 1,
+                                       .half = is_half(t->s->weights)};
     }
     return (struct speed_run){.parts = parts,
                               .n_parts = plan->n_devices,

@@ -1,5 +1,9 @@
-/* The table of devices, and finding the one that is meant. */
-#include "tools/gguf-size/size.h"
+/* The table of devices, and finding the one that is meant: see hardware.h. */
+#include "tools/common/hardware.h"
+
+#include "tools/common/cli.h"
+#include "tools/common/json.h"
+#include "tools/common/term.h"
 
 #include <ctype.h>
 #include <errno.h>
