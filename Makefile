@@ -130,8 +130,8 @@ programs-asan:
 bench: $(BUILD)/bench_quant ## speed and error of the encoders, per type and preset
 	@$(BUILD)/bench_quant
 
-results: $(BUILD)/bench_quant ## write tests/results.csv anew, if no error got worse
-	@$(BUILD)/bench_quant --write tests/results.csv
+results: $(BUILD)/bench_quant ## write tests/results.csv anew; FORCE=1: even if an error got worse
+	@$(BUILD)/bench_quant --write tests/results.csv $(if $(FORCE),--force)
 
 lint: deps ## static checks: layers, banned functions, lengths, clang-tidy, cppcheck
 	@tests/deps.sh lint
