@@ -19,6 +19,7 @@ LEVELS_x86_64  := scalar avx2 avx512
 LEVELS_aarch64 := scalar neon
 MACHINE        := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
 LEVELS         := $(or $(LEVELS_$(MACHINE)),scalar)
+FLAGS_neon     := -DQUANT_NEON
 FLAGS_avx2     := -mavx2 -mfma -mf16c
 FLAGS_avx512   := $(FLAGS_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512
 

@@ -4,65 +4,59 @@
  * element j + 16.
  */
 #include "quant/blocks.h"
+#include "quant/kernels/bytes.h"
 #include "quant/kernels/formats.h"
 #include "quant/fp.h"
 
-#include <string.h>
-
 #define QK 32 /* elements of a block */
 
-/* ---- Levels and bits ----------------------------------------------------------------- */
+/* ---- Levels and bits: 32 levels in two vectors --------------------------------------- */
 
-static void unpack_nibbles(const uint8_t qs[16], uint8_t level[QK])
+struct levels {
+    bytes16 half[2];
+};
+
+static inline struct levels unpack_nibbles(const uint8_t qs[16])
 {
-    for (size_t j = 0; j < QK / 2; j++) {
-        level[j] = qs[j] & 0xf;
-        level[j + QK / 2] = qs[j] >> 4;
-    }
+    bytes16 v = bytes_load(qs);
+    return (struct levels){{v & 0xf, bytes_field(v, 4, 0xf)}};
 }
 
 /* The fifth bits: bit j of the little-endian word qh is that of element j. */
-static void unpack_five_bits(const uint8_t qs[16], const uint8_t qh[4], uint8_t level[QK])
+static inline struct levels unpack_five_bits(const uint8_t qs[16], const uint8_t qh[4])
 {
-    unpack_nibbles(qs, level);
-    for (size_t j = 0; j < QK; j++)
-        level[j] |= (uint8_t)((qh[j / 8] >> j % 8 & 1) << 4);
+    struct levels levels = unpack_nibbles(qs);
+    for (size_t i = 0; i < 2; i++)
+        levels.half[i] |= bytes_of_bits(qh[2 * i] | (uint32_t)qh[2 * i + 1] << 8) & 0x10;
+    return levels;
 }
 
-/* ---- One scale: y = d * (level - offset) ---------------------------------------------- */
+/* ---- One scale: y = d * (level - zero) ------------------------------------------------- */
 
-static void put_scaled(const uint8_t level[QK], int zero, uint16_t scale, float *out)
+static inline void put_block(struct levels levels, uint8_t zero, uint16_t scale, float *out)
 {
     float d = fp16_to_float(scale);
-    for (size_t j = 0; j < QK; j++)
-        out[j] = (float)(level[j] - zero) * d;
-}
-
-static void put_signed(const int8_t qs[QK], uint16_t scale, float *out)
-{
-    float d = fp16_to_float(scale);
-    for (size_t j = 0; j < QK; j++)
-        out[j] = (float)qs[j] * d;
+    put_scaled(levels.half[0] - zero, d, out);
+    put_scaled(levels.half[1] - zero, d, out + BYTES);
 }
 
 QUANT_DECODER(q4_0)
 {
     const struct block_q4_0 *b = blocks;
-    uint8_t level[QK];
-    for (; n >= QK; n -= QK, b++, out += QK) {
-        unpack_nibbles(b->qs, level);
-        put_scaled(level, 8, b->d, out);
-    }
+    for (; n >= QK; n -= QK, b++, out += QK)
+        put_block(unpack_nibbles(b->qs), 8, b->d, out);
 }
 
 QUANT_DECODER(q5_0)
 {
     const struct block_q5_0 *b = blocks;
-    uint8_t level[QK];
-    for (; n >= QK; n -= QK, b++, out += QK) {
-        unpack_five_bits(b->qs, b->qh, level);
-        put_scaled(level, 16, b->d, out);
-    }
+    for (; n >= QK; n -= QK, b++, out += QK)
+        put_block(unpack_five_bits(b->qs, b->qh), 16, b->d, out);
+}
+
+static inline void put_signed(const int8_t qs[QK], uint16_t scale, float *out)
+{
+    put_block((struct levels){{bytes_load(qs), bytes_load(qs + BYTES)}}, 0, scale, out);
 }
 
 QUANT_DECODER(q8_0)
@@ -81,31 +75,25 @@ QUANT_DECODER(q8_1)
 
 /* ---- Scale and offset: y = d * level + m ---------------------------------------------- */
 
-static void put_line(const uint8_t level[QK], uint16_t scale, uint16_t offset, float *out)
+static inline void put_lines(struct levels levels, uint16_t scale, uint16_t offset, float *out)
 {
     float d = fp16_to_float(scale), m = fp16_to_float(offset);
-    for (size_t j = 0; j < QK; j++)
-        out[j] = (float)level[j] * d + m;
+    put_line(levels.half[0], d, m, out);
+    put_line(levels.half[1], d, m, out + BYTES);
 }
 
 QUANT_DECODER(q4_1)
 {
     const struct block_q4_1 *b = blocks;
-    uint8_t level[QK];
-    for (; n >= QK; n -= QK, b++, out += QK) {
-        unpack_nibbles(b->qs, level);
-        put_line(level, b->d, b->m, out);
-    }
+    for (; n >= QK; n -= QK, b++, out += QK)
+        put_lines(unpack_nibbles(b->qs), b->d, b->m, out);
 }
 
 QUANT_DECODER(q5_1)
 {
     const struct block_q5_1 *b = blocks;
-    uint8_t level[QK];
-    for (; n >= QK; n -= QK, b++, out += QK) {
-        unpack_five_bits(b->qs, b->qh, level);
-        put_line(level, b->d, b->m, out);
-    }
+    for (; n >= QK; n -= QK, b++, out += QK)
+        put_lines(unpack_five_bits(b->qs, b->qh), b->d, b->m, out);
 }
 
 /* ---- One and two bits ----------------------------------------------------------------- */
@@ -114,10 +102,12 @@ QUANT_DECODER(q5_1)
 QUANT_DECODER(q1_0)
 {
     const struct block_q1_0 *b = blocks;
-    for (; n >= 128; n -= 128, b++, out += 128) {
+    for (; n >= 128; n -= 128, b++) {
         float d = fp16_to_float(b->d);
-        for (size_t j = 0; j < 128; j++)
-            out[j] = b->qs[j / 8] >> j % 8 & 1 ? d : -d;
+        for (size_t i = 0; i < sizeof b->qs; i += 2, out += BYTES) {
+            bytes16 set = bytes_of_bits(b->qs[i] | (uint32_t)b->qs[i + 1] << 8);
+            put_scaled((set & 2) - 1, d, out);
+        }
     }
 }
 
@@ -125,9 +115,9 @@ QUANT_DECODER(q1_0)
 QUANT_DECODER(q2_0)
 {
     const struct block_q2_0 *b = blocks;
-    for (; n >= 64; n -= 64, b++, out += 64) {
+    for (; n >= 64; n -= 64, b++) {
         float d = fp16_to_float(b->d);
-        for (size_t j = 0; j < 64; j++)
-            out[j] = (float)((b->qs[j / 4] >> 2 * (j % 4) & 3) - 1) * d;
+        for (size_t i = 0; i < sizeof b->qs; i += 4, out += BYTES)
+            put_scaled(bytes_of_pairs(b->qs + i) - 1, d, out);
     }
 }

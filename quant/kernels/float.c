@@ -15,21 +15,57 @@ QUANT_ENCODER(f32, any)
     memcpy(blocks, x, n * sizeof *x);
 }
 
+/* What is too large for half precision becomes its largest finite value: an infinity
+ * would make the model useless. */
+#define HALF_MAX 65504.0f
+
+/* Eight at a time, for which compilers do not find the instructions. Returns how many. */
+#if defined(__F16C__)
+static size_t floats_of_eights(const uint16_t *halves, float *out, size_t n)
+{
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        _mm256_storeu_ps(out + i, _mm256_cvtph_ps(_mm_loadu_si128((const void *)(halves + i))));
+    return i;
+}
+
+static size_t halves_of_eights(const float *x, uint16_t *halves, size_t n)
+{
+    const __m256 limit = _mm256_set1_ps(HALF_MAX), low = _mm256_set1_ps(-HALF_MAX);
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        __m256 v = _mm256_min_ps(limit, _mm256_max_ps(low, _mm256_loadu_ps(x + i)));
+        _mm_storeu_si128((void *)(halves + i), _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+    }
+    return i;
+}
+#else
+static size_t floats_of_eights(const uint16_t *halves, float *out, size_t n)
+{
+    (void)halves, (void)out, (void)n;
+    return 0;
+}
+
+static size_t halves_of_eights(const float *x, uint16_t *halves, size_t n)
+{
+    (void)x, (void)halves, (void)n;
+    return 0;
+}
+#endif
+
 QUANT_DECODER(f16)
 {
     const uint16_t *b = blocks;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = floats_of_eights(b, out, n); i < n; i++)
         out[i] = fp16_to_float(b[i]);
 }
 
-/* What is too large for half precision becomes its largest finite value: an infinity
- * would make the model useless. */
 QUANT_ENCODER(f16, any)
 {
     uint16_t *b = blocks;
     (void)importance;
-    for (size_t i = 0; i < n; i++) {
-        float v = x[i] > 65504.0f ? 65504.0f : x[i] < -65504.0f ? -65504.0f : x[i];
+    for (size_t i = halves_of_eights(x, b, n); i < n; i++) {
+        float v = x[i] > HALF_MAX ? HALF_MAX : x[i] < -HALF_MAX ? -HALF_MAX : x[i];
         b[i] = fp16_from_float(v);
     }
 }

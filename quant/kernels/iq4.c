@@ -1,19 +1,19 @@
 /* IQ4_NL and IQ4_XS: sixteen levels, denser around zero. */
 #include "quant/blocks.h"
+#include "quant/kernels/bytes.h"
 #include "quant/kernels/formats.h"
 #include "quant/fp.h"
 
 #define SUB 32 /* elements of a block of IQ4_NL and of a sub-block of IQ4_XS */
 
-static const int8_t levels[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
-                                  1,    13,   25,  38,  53,  69,  89,  113};
+static const int8_t levels[BYTES] = {-127, -104, -83, -65, -49, -35, -22, -10,
+                                     1,    13,   25,  38,  53,  69,  89,  113};
 
-static void decode_sub(const uint8_t qs[16], float scale, float *out)
+static inline void decode_sub(const uint8_t qs[16], float scale, float *out)
 {
-    for (size_t j = 0; j < SUB / 2; j++) {
-        out[j] = scale * (float)levels[qs[j] & 0xf];
-        out[j + SUB / 2] = scale * (float)levels[qs[j] >> 4];
-    }
+    const bytes16 table = bytes_load(levels), codes = bytes_load(qs);
+    put_scaled(bytes_lookup(table, codes & 0xf), scale, out);
+    put_scaled(bytes_lookup(table, bytes_field(codes, 4, 0xf)), scale, out + BYTES);
 }
 
 QUANT_DECODER(iq4_nl)

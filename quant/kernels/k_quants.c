@@ -17,6 +17,7 @@
  *   Q6_K  ql  4 bits, 64 lanes           qh    2 bits, 32 lanes
  */
 #include "quant/kernels/k_quants.h"
+#include "quant/kernels/bytes.h"
 #include "quant/kernels/formats.h"
 #include "quant/fp.h"
 
@@ -31,15 +32,28 @@ static const struct plane low_2 = {2, 32, 0}, low_4 = {4, 32, 0}, low_4_wide = {
 static const struct plane third_bit = {1, 32, 2}, fifth_bit = {1, 32, 4};
 static const struct plane bits_4_5 = {2, 32, 4};
 
-/* Sets the plane's bits in levels, which the caller has zeroed. */
-static void plane_read(struct plane plane, const uint8_t *restrict bytes,
-                       uint8_t *restrict level)
+/* The fields of elements e..e+15, where they lie in the level. */
+static inline bytes16 plane_field(struct plane plane, const uint8_t *bytes, unsigned e)
 {
-    const unsigned mask = (1u << plane.bits) - 1;
-    for (size_t e = 0; e < QK_K; bytes += plane.lanes)
-        for (unsigned bit = 0; bit < 8; bit += plane.bits, e += plane.lanes)
-            for (unsigned lane = 0; lane < plane.lanes; lane++)
-                level[e + lane] |= (uint8_t)(((bytes[lane] >> bit) & mask) << plane.shift);
+    const unsigned group = plane.lanes * 8 / plane.bits, in_group = e % group;
+    bytes16 v = bytes_load(bytes + e / group * plane.lanes + in_group % plane.lanes);
+    v = bytes_field(v, in_group / plane.lanes * plane.bits, (1u << plane.bits) - 1);
+    return bytes_raise(v, plane.shift);
+}
+
+static inline void plane_read(struct plane plane, const uint8_t *restrict bytes,
+                              uint8_t *restrict level)
+{
+    for (unsigned e = 0; e < QK_K; e += BYTES)
+        bytes_store(level + e, plane_field(plane, bytes, e));
+}
+
+/* Adds the high bits to levels that have the low ones. */
+static inline void plane_add(struct plane plane, const uint8_t *restrict bytes,
+                             uint8_t *restrict level)
+{
+    for (unsigned e = 0; e < QK_K; e += BYTES)
+        bytes_store(level + e, bytes_load(level + e) | plane_field(plane, bytes, e));
 }
 
 /* Sets the plane's bits in bytes, which the caller has zeroed. */
@@ -58,7 +72,7 @@ static void plane_write(struct plane plane, const uint8_t *restrict level,
 static void unpack_q2_K(const void *block, struct k_fields *fields)
 {
     const struct block_q2_K *b = block;
-    *fields = (struct k_fields){.params = {.d = b->d, .dmin = b->dmin}};
+    fields->params = (struct k_params){.d = b->d, .dmin = b->dmin};
     for (int j = 0; j < 16; j++) {
         fields->params.scale[j] = (int8_t)(b->scales[j] & 15);
         fields->params.min[j] = b->scales[j] >> 4;
@@ -86,14 +100,14 @@ static void pack_q2_K(const struct k_fields *fields, void *block)
 static void unpack_q3_K(const void *block, struct k_fields *fields)
 {
     const struct block_q3_K *b = block;
-    *fields = (struct k_fields){.params = {.d = b->d}};
+    fields->params = (struct k_params){.d = b->d};
     for (int j = 0; j < 16; j++) {
         int low = (b->scales[j % 8] >> (j / 8 * 4)) & 15;
         int high = (b->scales[8 + j % 4] >> (j / 4 * 2)) & 3;
         fields->params.scale[j] = (int8_t)((low | high << 4) - 32);
     }
     plane_read(low_2, b->qs, fields->level);
-    plane_read(third_bit, b->hmask, fields->level);
+    plane_add(third_bit, b->hmask, fields->level);
 }
 
 static void pack_q3_K(const struct k_fields *fields, void *block)
@@ -141,7 +155,7 @@ static void pack_scales_and_mins(const struct k_params *params, uint8_t *bytes)
 static void unpack_q4_K(const void *block, struct k_fields *fields)
 {
     const struct block_q4_K *b = block;
-    *fields = (struct k_fields){.params = {.d = b->d, .dmin = b->dmin}};
+    fields->params = (struct k_params){.d = b->d, .dmin = b->dmin};
     unpack_scales_and_mins(b->scales, &fields->params);
     plane_read(low_4, b->qs, fields->level);
 }
@@ -157,10 +171,10 @@ static void pack_q4_K(const struct k_fields *fields, void *block)
 static void unpack_q5_K(const void *block, struct k_fields *fields)
 {
     const struct block_q5_K *b = block;
-    *fields = (struct k_fields){.params = {.d = b->d, .dmin = b->dmin}};
+    fields->params = (struct k_params){.d = b->d, .dmin = b->dmin};
     unpack_scales_and_mins(b->scales, &fields->params);
     plane_read(low_4, b->qs, fields->level);
-    plane_read(fifth_bit, b->qh, fields->level);
+    plane_add(fifth_bit, b->qh, fields->level);
 }
 
 static void pack_q5_K(const struct k_fields *fields, void *block)
@@ -177,10 +191,10 @@ static void pack_q5_K(const struct k_fields *fields, void *block)
 static void unpack_q6_K(const void *block, struct k_fields *fields)
 {
     const struct block_q6_K *b = block;
-    *fields = (struct k_fields){.params = {.d = b->d}};
+    fields->params = (struct k_params){.d = b->d};
     memcpy(fields->params.scale, b->scales, sizeof b->scales);
     plane_read(low_4_wide, b->ql, fields->level);
-    plane_read(bits_4_5, b->qh, fields->level);
+    plane_add(bits_4_5, b->qh, fields->level);
 }
 
 static void pack_q6_K(const struct k_fields *fields, void *block)
@@ -208,8 +222,8 @@ K_TYPE(q6_K, 16,         -32, 31, -128, 127, 0,    0);
 
 /* ---- Decoders -------------------------------------------------------------------------- */
 
-static void decode_fields(const struct k_shape *shape, const struct k_fields *fields,
-                          float *restrict out)
+static inline void decode_fields(const struct k_shape *shape, const struct k_fields *fields,
+                                 float *restrict out)
 {
     const float d = fp16_to_float(fields->params.d);
     const float dmin = fp16_to_float(fields->params.dmin);
@@ -217,25 +231,21 @@ static void decode_fields(const struct k_shape *shape, const struct k_fields *fi
     for (int j = 0; j < shape->n_sub; j++) {
         const float scale = d * (float)fields->params.scale[j];
         const float min = dmin * (float)fields->params.min[j];
-        for (int e = j * sub_len; e < (j + 1) * sub_len; e++)
-            out[e] = scale * (float)(fields->level[e] + shape->level_lo) - min;
-    }
-}
-
-static void decode(const struct k_type *type, const void *blocks, float *out, size_t n)
-{
-    const uint8_t *block = blocks;
-    struct k_fields fields;
-    for (size_t i = 0; i < n; i += QK_K, block += type->block_bytes) {
-        type->unpack(block, &fields);
-        decode_fields(&type->shape, &fields, out + i);
+        for (int e = j * sub_len; e < (j + 1) * sub_len; e += BYTES)
+            put_line(bytes_load(fields->level + e) + (uint8_t)shape->level_lo, scale, -min,
+                     out + e);
     }
 }
 
 #define DECODER(name)                                                                          \
     QUANT_DECODER(name)                                                                        \
     {                                                                                          \
-        decode(&k_type_##name, blocks, out, n);                                                \
+        const struct block_##name *b = blocks;                                                 \
+        struct k_fields fields;                                                                \
+        for (; n >= QK_K; n -= QK_K, b++, out += QK_K) {                                       \
+            unpack_##name(b, &fields);                                                         \
+            decode_fields(&k_type_##name.shape, &fields, out);                                 \
+        }                                                                                      \
     }
 DECODER(q2_K)
 DECODER(q3_K)
@@ -246,7 +256,7 @@ DECODER(q6_K)
 QUANT_DECODER(q8_K)
 {
     const struct block_q8_K *b = blocks;
-    for (size_t i = 0; i < n; i += QK_K, b++)
-        for (size_t e = 0; e < QK_K; e++)
-            out[i + e] = b->d * (float)b->qs[e];
+    for (; n >= QK_K; n -= QK_K, b++)
+        for (size_t e = 0; e < QK_K; e += BYTES, out += BYTES)
+            put_scaled(bytes_load(b->qs + e), b->d, out);
 }

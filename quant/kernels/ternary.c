@@ -1,5 +1,6 @@
 /* TQ1_0 and TQ2_0: every element is -d, 0 or d. */
 #include "quant/blocks.h"
+#include "quant/kernels/bytes.h"
 #include "quant/kernels/formats.h"
 #include "quant/fp.h"
 #include "quant/kernels/search_block.h"
@@ -44,26 +45,42 @@ static uint8_t pack_trits(const uint8_t *trit, const struct trit_run *run)
     return (uint8_t)((v * 256 + 242) / 243);
 }
 
-static void unpack_trits(uint8_t byte, float d, const struct trit_run *run, float *out)
+/* The carry of 3 * v out of eight bits, less 1; v becomes what is left. */
+static inline bytes16 next_trits(bytes16 *v)
 {
-    for (size_t k = 0; k < run->trits; k++) {
-        unsigned product = byte * 3u;
-        out[k * run->bytes] = (float)((int)(product >> 8) - 1) * d;
-        byte = (uint8_t)product;
-    }
+    /* 3 * 86 and 3 * 171 are the first above 256 and 512; a comparison that holds is -1 */
+    const bytes16 carry = -(bytes16)(*v >= 86) - (bytes16)(*v >= 171);
+    *v = *v + *v + *v;
+    return carry - 1;
+}
+
+/* Sixteen bytes of five trits each. */
+static inline void put_trits(bytes16 v, float d, size_t bytes, float *out)
+{
+    for (size_t k = 0; k < 5; k++)
+        put_scaled(next_trits(&v), d, out + k * bytes);
+}
+
+/* Four bytes of four trits each, to 16 elements. */
+static inline void put_last_trits(const uint8_t qh[4], float d, float *out)
+{
+    const bytes16 powers = {1, 1, 1, 1, 3, 3, 3, 3, 9, 9, 9, 9, 27, 27, 27, 27};
+    uint32_t word;
+    memcpy(&word, qh, sizeof word);
+    const words4 words = {word, word, word, word};
+    bytes16 v = (bytes16)words * powers;
+    put_scaled(next_trits(&v), d, out);
 }
 
 QUANT_DECODER(tq1_0)
 {
     const struct block_tq1_0 *b = blocks;
     for (; n >= QK_K; n -= QK_K, b++, out += QK_K) {
-        const uint8_t *byte = b->qs; /* qh follows qs */
-        float d = fp16_to_float(b->d);
-        for (size_t r = 0; r < 3; r++) {
-            byte = r == 2 ? b->qh : byte;
-            for (size_t m = 0; m < runs[r].bytes; m++)
-                unpack_trits(*byte++, d, &runs[r], out + runs[r].first + m);
-        }
+        const float d = fp16_to_float(b->d);
+        put_trits(bytes_load(b->qs), d, 32, out);
+        put_trits(bytes_load(b->qs + 16), d, 32, out + 16);
+        put_trits(bytes_load(b->qs + 32), d, 16, out + 160);
+        put_last_trits(b->qh, d, out + 240);
     }
 }
 
@@ -88,11 +105,11 @@ QUANT_ENCODER(tq1_0, any)
 QUANT_DECODER(tq2_0)
 {
     const struct block_tq2_0 *b = blocks;
-    for (; n >= QK_K; n -= QK_K, b++, out += QK_K) {
-        float d = fp16_to_float(b->d);
-        for (size_t e = 0; e < QK_K; e++) {
-            uint8_t byte = b->qs[e / 128 * 32 + e % 32];
-            out[e] = (float)((byte >> 2 * (e % 128 / 32) & 3) - 1) * d;
+    for (; n >= QK_K; n -= QK_K, b++) {
+        const float d = fp16_to_float(b->d);
+        for (unsigned e = 0; e < QK_K; e += BYTES, out += BYTES) {
+            const bytes16 v = bytes_load(b->qs + e / 128 * 32 + e % 32);
+            put_scaled(bytes_field(v, 2 * (e % 128 / 32), 3) - 1, d, out);
         }
     }
 }
