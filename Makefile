@@ -85,6 +85,14 @@ $(BUILD)/data/hardware.c: data/hardware.csv
 $(BUILD)/data/hardware.o: $(BUILD)/data/hardware.c
 	@$(CC) $(CFLAGS_ALL) -c $< -o $@
 
+# Remote files need libcurl; without it gguf-size says so.
+HASH      := \#
+HAVE_CURL := $(shell echo '$(HASH)include <curl/curl.h>' | $(CC) $(CPPFLAGS) -E -x c - >/dev/null 2>&1 && echo yes)
+ifeq ($(HAVE_CURL),yes)
+$(BUILD)/tools/gguf-size/remote.o: CPPFLAGS_ALL += -DHAVE_CURL
+$(BUILD)/gguf-size: LIBS += -lcurl
+endif
+
 $(BINS): $(BUILD)/%: $$(addprefix $(BUILD)/,$$(addsuffix .o,$$(basename $$(wildcard tools/%/*.c)))) $(BUILD)/common.a $(BUILD)/libgguf.a
 	@$(CC) $(CFLAGS_ALL) $(LDFLAGS) $^ -o $@ -lcjson $(LIBS)
 

@@ -10,6 +10,10 @@ need_header() {
   printf '#include <stddef.h>\n#include <stdarg.h>\n#include <stdint.h>\n#include <setjmp.h>\n%s\n#include <%s>\n' "$3" "$1" |
     "$cc" -E -x c - >/dev/null 2>&1 || missing="$missing $2"
 }
+# want_header HEADER DEBIAN-PACKAGE: installed where that is possible
+want_header() {
+  printf '#include <%s>\n' "$1" | "$cc" -E -x c - >/dev/null 2>&1 || wanted="$wanted $2"
+}
 # need_program PROGRAM DEBIAN-PACKAGE
 need_program() {
   command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
@@ -71,6 +75,10 @@ install() {
   install $wanted || echo "not installed, some tests will be skipped:$wanted" >&2
   install $missing && exit 0
 }
+if [ -z "$missing" ]; then
+  echo "built without:$wanted" >&2
+  exit 0
+fi
 echo "missing packages, and no way to install them from here:$missing" >&2
 cat >&2 <<EOF
   Debian, Ubuntu: sudo apt-get install$missing

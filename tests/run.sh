@@ -28,7 +28,8 @@ for t in "$@"; do
 done
 
 for script in tests/layers.sh tests/manners.sh tests/install.sh tests/docs.sh tests/cli/run.sh \
-  tests/corpus.sh tests/digests.sh tests/faults/faults.sh tests/interop/run.sh; do
+  tests/corpus.sh tests/digests.sh tests/faults/faults.sh tests/remote/run.sh \
+  tests/interop/run.sh; do
   "$script" >"$log" 2>&1
   rc=$?
   f=$(count '^not ok ')

@@ -91,11 +91,12 @@ void chart_page_begin(FILE *out, const char *title)
           "--line:#3c3c40;--p0:#5a9cf0;--p1:#f09c4a;--p2:#56c48a;--p3:#c583e0;--p4:#dcbb3f;"
           "--p5:#9a9a9a;--p6:#4cc7c7;--p7:#ee6f7d}}\n"
           "body{background:var(--bg);color:var(--fg);font:15px/1.5 system-ui,sans-serif;"
-          "max-width:780px;margin:2em auto;padding:0 1em}\n"
+          "max-width:860px;margin:2em auto;padding:0 1em}\n"
           "svg{width:100%;height:auto;overflow:visible}svg text{fill:var(--fg);"
           "font:12px system-ui,sans-serif}.dim{fill:var(--dim)}\n"
           "table{border-collapse:collapse;margin:1em 0;font-variant-numeric:tabular-nums}"
-          "th,td{padding:.2em .7em;text-align:right;border-bottom:1px solid var(--line)}"
+          "th,td{padding:.2em .5em;text-align:right;white-space:nowrap;border-bottom:1px solid "
+          "var(--line)}"
           "th:first-child,td:first-child{text-align:left}\n"
           "pre{background:color-mix(in srgb,var(--fg) 7%,transparent);padding:.8em;"
           "overflow-x:auto}.scroll{overflow-x:auto}\n"
@@ -202,7 +203,7 @@ static void legend(FILE *out, const char *const *labels, size_t n, double y)
                 "style=\"fill:var(--p%zu)\"/>\n",
                 x, y - 10, i);
         label(out, x + 15, y, "start", labels[i]);
-        x += 28 + 7.0 * (double)strlen(labels[i]);
+        x += 34 + 7.5 * (double)strlen(labels[i]);
     }
 }
 
@@ -294,42 +295,82 @@ static void series_line(FILE *out, const struct chart_series *s, const struct fr
     fprintf(out, "\" style=\"fill:none;stroke:var(--p%zu);stroke-width:2\"/>\n", number);
 }
 
+/* Names that are written already: another one that would lie on them is left out, and shows
+ * where the pointer rests. */
+struct written {
+    double x[64], y[64];
+    size_t n;
+};
+
+static bool is_free(const struct written *w, double x, double y)
+{
+    for (size_t i = 0; i < w->n; i++) {
+        if (fabs(w->x[i] - x) < 66 && fabs(w->y[i] - y) < 12)
+            return false;
+    }
+    return true;
+}
+
+static void point_name(FILE *out, struct written *w, double x, double y, const char *name)
+{
+    bool right = x > WIDTH - 90;
+    if (w->n == sizeof w->x / sizeof w->x[0] || !is_free(w, x, y))
+        return;
+    w->x[w->n] = x;
+    w->y[w->n++] = y;
+    label(out, right ? x - 7 : x + 7, y - 5, right ? "end" : "start", name);
+}
+
 static void series_points(FILE *out, const struct chart_series *s, const struct frame *f,
                           size_t number)
 {
     for (size_t i = 0; i < s->n; i++) {
         const struct chart_point *p = &s->points[i];
-        double x = place_x(f, p->x), y = place_y(f, p->y);
-        fprintf(out, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\" style=\"fill:var(--p%zu)\">", x,
-                y, number);
+        fprintf(out, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\" style=\"fill:var(--p%zu)\">",
+                place_x(f, p->x), place_y(f, p->y), number);
         fprintf(out, "<title>%s%s%.4g, %.4g</title></circle>\n", p->name ? p->name : "",
                 p->name ? ": " : "", p->x, p->y);
-        if (p->name)
-            label(out, x + 7, y - 5, "start", p->name);
     }
+}
+
+static void series_names(FILE *out, const struct chart_series *s, const struct frame *f,
+                         struct written *w)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        const struct chart_point *p = &s->points[i];
+        if (p->name)
+            point_name(out, w, place_x(f, p->x), place_y(f, p->y), p->name);
+    }
+}
+
+static void limit_line(FILE *out, const struct chart_plot *plot, const struct frame *f)
+{
+    double y = place_y(f, plot->limit);
+    line(out, (double[]){AXIS, y}, (double[]){WIDTH - 20, y},
+         "stroke:var(--p7);stroke-width:1.5;stroke-dasharray:6 4");
+    label(out, WIDTH - 22, y - 5, "end", plot->limit_name);
 }
 
 void chart_plot(FILE *out, const struct chart_plot *plot)
 {
     struct frame f = find_frame(plot);
+    struct written written = {.n = 0};
     const char *names[CHART_MAX_PARTS];
     size_t n = plot->n_series < CHART_MAX_PARTS ? plot->n_series : CHART_MAX_PARTS;
     chart_heading(out, plot->title);
     svg_begin(out, HEIGHT + BOTTOM + 20, plot->title);
     axes(out, plot, &f);
-    if (plot->limit > 0) {
-        double y = place_y(&f, plot->limit);
-        line(out, (double[]){AXIS, y}, (double[]){WIDTH - 20, y},
-             "stroke:var(--p7);stroke-width:1.5;stroke-dasharray:6 4");
-        label(out, WIDTH - 22, y - 5, "end", plot->limit_name);
-    }
-    for (size_t i = 0; i < n; i++) {
+    if (plot->limit > 0)
+        limit_line(out, plot, &f);
+    for (size_t i = n; i-- > 0;) { /* the first lies on top */
         names[i] = plot->series[i].name;
         if (plot->series[i].joined)
             series_line(out, &plot->series[i], &f, i);
         else
             series_points(out, &plot->series[i], &f, i);
     }
+    for (size_t i = 0; i < n; i++)
+        series_names(out, &plot->series[i], &f, &written);
     if (n > 1)
         legend(out, names, n, HEIGHT + BOTTOM + 10);
     fputs("</svg>\n", out);

@@ -14,7 +14,7 @@ static int answer(const struct situation *s, const struct cli *cli)
     if (with_quants)
         quants_make(&quants, s);
     if (r->report)
-        report_html(r->report, s, &plan, &quants);
+        report_html(s, &plan, &quants);
     if (r->json)
         report_json(s, &plan, r->quants ? &quants : NULL);
     else if (cli->verbosity >= 0)

@@ -50,6 +50,7 @@ enum option_id {
     OPT_ZERO,
     OPT_GPUS,
     OPT_REPORT,
+    OPT_FORCE,
     OPT_JSON
 };
 
@@ -110,6 +111,7 @@ static const struct cli_option options[] = {
     {OPT_ZERO, 0, "zero", "STAGE", "--train: ZeRO stage, 0 to 3 (0)", false},
     {OPT_GPUS, 0, "gpus", "N", "--train: GPUs that share the work (as many as named)", false},
     {OPT_REPORT, 0, "report", "FILE", "write charts into one HTML file", false},
+    {OPT_FORCE, 'f', "force", NULL, "replace a report that exists", false},
     {OPT_JSON, 0, "json", NULL, "print the answer as JSON", true},
     {0},
 };
@@ -328,6 +330,7 @@ static bool take_flag(struct request *r, int id)
         {OPT_QUANTS, &r->quants, true},
         {OPT_TABLE, &r->table, true},
         {OPT_CHECKPOINTING, &r->training.checkpointing, true},
+        {OPT_FORCE, &r->force, true},
         {OPT_JSON, &r->json, true},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

@@ -231,6 +231,31 @@ static void place(struct trial *t, uint32_t gpu_layers)
         set_bounds(&plan->devices[i], t);
 }
 
+/* ---- Sums ------------------------------------------------------------------------------ */
+
+const char *const plan_part_names[PLAN_PARTS] = {"weights", "KV cache", "state",
+                                                 "compute", "output",   "runtime"};
+
+void plan_parts(const struct plan_device *d, uint64_t parts[PLAN_PARTS])
+{
+    const uint64_t all[PLAN_PARTS] = {d->weights,          d->kv,     d->recurrent,
+                                      d->compute.expected, d->output, d->overhead.expected};
+    memcpy(parts, all, sizeof all);
+}
+
+bool plan_uses(const struct plan *plan, size_t device)
+{
+    return device + 1 == plan->n_devices || plan->gpu_layers > 0;
+}
+
+uint64_t plan_total(const struct plan *plan)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < plan->n_devices; i++)
+        sum = memory_sum(sum, plan_uses(plan, i) ? plan->devices[i].expected : 0);
+    return sum;
+}
+
 /* ---- Whether it fits -------------------------------------------------------------------- */
 
 int64_t plan_free(const struct plan_device *d)
@@ -246,7 +271,7 @@ static uint64_t missing(const struct trial *t)
     uint64_t sum = 0, all = 0;
     for (size_t i = 0; i < plan->n_devices; i++) {
         const struct plan_device *d = &plan->devices[i];
-        if (i < gpu_count(plan) && plan->gpu_layers == 0)
+        if (!plan_uses(plan, i))
             continue;
         if (d->high > d->capacity)
             sum = memory_sum(sum, d->high - d->capacity);

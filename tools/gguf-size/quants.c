@@ -59,16 +59,6 @@ static bool is_listed(const struct quant_mix *mix)
     return mix->can_encode && mix->base != QUANT_TYPE_NONE;
 }
 
-static uint64_t total_bytes(const struct plan *plan)
-{
-    uint64_t sum = 0;
-    for (size_t i = 0; i < plan->n_devices; i++) {
-        if (i + 1 == plan->n_devices || plan->gpu_layers)
-            sum = memory_sum(sum, plan->devices[i].expected);
-    }
-    return sum;
-}
-
 uint64_t mix_weights(struct weights *w, const struct subject *subject,
                      const struct quant_mix *mix)
 {
@@ -96,7 +86,7 @@ static void fill_row(struct quant_row *row, const struct situation *s,
     row->bits = w->elements ? 8 * (double)w->total / (double)w->elements : 0;
     row->quality = quality_find(mix->name);
     plan_make(&row->plan, &own);
-    row->total_bytes = total_bytes(&row->plan);
+    row->total_bytes = plan_total(&row->plan);
     free(w);
 }
 

@@ -137,11 +137,6 @@ static void print_verdict(const struct situation *s, const struct plan *plan)
                term_grouped(plan->run.context).text, term_bytes(least_free(plan)).text);
 }
 
-static bool is_shown(const struct plan *plan, size_t i)
-{
-    return i + 1 == plan->n_devices || plan->gpu_layers > 0;
-}
-
 static void cell_bytes(struct table *t, uint64_t bytes)
 {
     table_cell(t, bytes ? term_bytes(bytes).text : "-");
@@ -153,38 +148,24 @@ static void cell_signed(struct table *t, int64_t bytes)
                 term_bytes((uint64_t)(bytes < 0 ? -bytes : bytes)).text);
 }
 
-static const char *const part_names[] = {"weights", "KV cache", "state",
-                                         "compute", "output",   "runtime"};
-enum { N_PARTS = sizeof part_names / sizeof part_names[0] };
-
-static void device_parts(const struct plan_device *d, uint64_t parts[N_PARTS])
-{
-    parts[0] = d->weights;
-    parts[1] = d->kv;
-    parts[2] = d->recurrent;
-    parts[3] = d->compute.expected;
-    parts[4] = d->output;
-    parts[5] = d->overhead.expected;
-}
-
 static void print_devices(const struct plan *plan)
 {
     struct table *t = table_new("lrrrrrrrrrr");
     table_cell(t, "");
-    for (size_t i = 0; i < N_PARTS; i++)
-        table_cell(t, part_names[i]);
+    for (size_t i = 0; i < PLAN_PARTS; i++)
+        table_cell(t, plan_part_names[i]);
     table_cell(t, "sum");
     table_cell(t, "range");
     table_cell(t, "there is");
     table_cell(t, "left");
     for (size_t i = 0; i < plan->n_devices; i++) {
         const struct plan_device *d = &plan->devices[i];
-        uint64_t parts[N_PARTS];
-        if (!is_shown(plan, i))
+        uint64_t parts[PLAN_PARTS];
+        if (!plan_uses(plan, i))
             continue;
-        device_parts(d, parts);
+        plan_parts(d, parts);
         table_cell(t, d->device->hardware.name);
-        for (size_t p = 0; p < N_PARTS; p++)
+        for (size_t p = 0; p < PLAN_PARTS; p++)
             cell_bytes(t, parts[p]);
         cell_bytes(t, d->expected);
         table_cellf(t, "%.24s to %.24s", term_bytes(d->low).text, term_bytes(d->high).text);
@@ -201,7 +182,7 @@ static size_t widest_name(const struct plan *plan)
     size_t widest = 0;
     for (size_t i = 0; i < plan->n_devices; i++) {
         size_t n = strlen(plan->devices[i].device->hardware.name);
-        widest = is_shown(plan, i) && n > widest ? n : widest;
+        widest = plan_uses(plan, i) && n > widest ? n : widest;
     }
     return widest;
 }
@@ -213,40 +194,52 @@ static void print_bars(const struct plan *plan, bool color)
     printf("\n");
     for (size_t i = 0; i < plan->n_devices; i++) {
         const struct plan_device *d = &plan->devices[i];
-        uint64_t bytes[N_PARTS];
-        double parts[N_PARTS];
-        if (!is_shown(plan, i))
+        uint64_t bytes[PLAN_PARTS];
+        double parts[PLAN_PARTS];
+        if (!plan_uses(plan, i))
             continue;
-        device_parts(d, bytes);
-        for (size_t p = 0; p < N_PARTS; p++)
+        plan_parts(d, bytes);
+        for (size_t p = 0; p < PLAN_PARTS; p++)
             parts[p] = (double)bytes[p];
         double total = (double)(d->expected > d->capacity ? d->expected : d->capacity);
-        chart_bar(bar, sizeof bar, parts, N_PARTS, total, BAR_WIDTH, color);
+        chart_bar(bar, sizeof bar, parts, PLAN_PARTS, total, BAR_WIDTH, color);
         printf("%-*s %s %3.0f %%\n", width, d->device->hardware.name, bar,
                d->capacity ? 100.0 * (double)d->expected / (double)d->capacity : 100.0);
     }
     printf("%*s", width, "");
-    for (size_t p = 0; p < N_PARTS; p++) {
+    for (size_t p = 0; p < PLAN_PARTS; p++) {
         chart_shade(shade, sizeof shade, p, color);
-        printf(" %s %s", shade, part_names[p]);
+        printf(" %s %s", shade, plan_part_names[p]);
     }
     printf(" · free\n");
 }
 
 /* ---- Speed and commands ----------------------------------------------------------------- */
 
-static const char *digits(double value, char out[32])
+/* Three digits: 4.64, 46.4, 464, 4640. */
+static void put_speed(struct line *l, double value)
 {
-    snprintf(out, 32, value < 9.95 ? "%.1f" : "%.0f", value);
-    return out;
+    put(l, "%.*f", value < 9.995 ? 2 : value < 99.95 ? 1 : 0, value);
+}
+
+struct term_text speed_text(struct speed_range r)
+{
+    struct term_text t = {""};
+    struct line l = {t.text, sizeof t.text, 0};
+    put(&l, "about ");
+    put_speed(&l, r.expected);
+    put(&l, " tokens/s (");
+    put_speed(&l, r.low);
+    put(&l, " to ");
+    put_speed(&l, r.high);
+    put(&l, ")");
+    return t;
 }
 
 static void print_speed(const char *what, struct speed_range r)
 {
-    char low[32], middle[32], high[32];
     if (r.expected > 0)
-        printf("%-22s about %s tokens/s (%s to %s)\n", what, digits(r.expected, middle),
-               digits(r.low, low), digits(r.high, high));
+        printf("%-22s %s\n", what, speed_text(r).text);
 }
 
 static void print_answers(const struct situation *s, const struct plan *plan)
@@ -291,12 +284,13 @@ static void print_commands(const struct situation *s, const struct plan *plan)
 static void quant_cells(struct table *t, const struct quant_row *row,
                         const struct subject *subject)
 {
-    char verdict[96], speed[32];
+    char verdict[96];
+    double speed = row->plan.generate.expected;
     table_cellf(t, "%s%s", row->mix->name, row->recommended ? " *" : "");
     table_cellf(t, "%.2f", row->bits);
     table_cell(t, term_bytes(row->file_bytes).text);
     table_cell(t, term_bytes(row->total_bytes).text);
-    table_cell(t, digits(row->plan.generate.expected, speed));
+    table_cellf(t, "%.*f", speed < 9.95 ? 1 : 0, speed);
     if (row->quality) {
         table_cellf(t, "%.4f", row->quality->divergence);
         table_cellf(t, "+%.1f %%", row->quality->perplexity * 100);
@@ -320,7 +314,8 @@ static void print_quants(const struct situation *s, const struct quant_table *qu
     printf("\n");
     table_print(t, stdout, 0, true);
     table_free(t);
-    printf("* recommended: %s.\n", quants->reason);
+    printf("%s%s.\n",
+           quants->best ? "* recommended: " : "None is recommended: ", quants->reason);
     printf(
         "File sizes are exact. KLD and PPL are typical (Llama 3 8B against F16), not measured "
         "on this model;\nlarger models lose less.\n");

@@ -46,7 +46,7 @@ struct request {
     bool cpu_moe, no_mmap;
     const struct quant_mix *mix; /* --type: the model as this mix, or NULL */
 
-    bool quants, json, devices;
+    bool quants, json, devices, force;
     const char *report;
     bool table;         /* --table: `params` is a list */
     const char *params; /* as given */
@@ -103,10 +103,9 @@ void subject_open(struct subject *subject, const struct request *request);
 void subject_close(struct subject *subject);
 /* A header in memory of a model of this shape; its hyperparameters contradict nothing. */
 struct header *shape_header(const struct shape *shape, uint32_t type);
-/* Opens the header of a file that is elsewhere. */
+/* Opens the header of a file that is elsewhere; any trouble is a message and exit 2. */
 bool remote_is(const char *input);
-enum gguf_status remote_open(struct gguf **model, const char *input, uint64_t *file_bytes,
-                             struct gguf_error *err);
+struct gguf *remote_open(const char *input, uint64_t *file_bytes);
 
 /* ---- Weights (weights.c) ---------------------------------------------------------------- */
 
@@ -173,6 +172,15 @@ struct situation {
 };
 
 void plan_make(struct plan *plan, const struct situation *s);
+
+/* The parts of a device's memory, in the order of tables and bars. */
+enum { PLAN_PARTS = 6 };
+extern const char *const plan_part_names[PLAN_PARTS];
+void plan_parts(const struct plan_device *d, uint64_t parts[PLAN_PARTS]);
+/* Without a layer on it, a GPU is not used. */
+bool plan_uses(const struct plan *plan, size_t device);
+/* Expected bytes on all devices that are used. */
+uint64_t plan_total(const struct plan *plan);
 int64_t plan_free(const struct plan_device *d);
 /* "fits with 28 layers on the GPU". */
 void plan_verdict(char *out, size_t size, const struct plan *plan, const struct subject *s);
@@ -218,9 +226,11 @@ void report_text(const struct situation *s, const struct plan *plan,
                  const struct quant_table *quants, bool color);
 void report_json(const struct situation *s, const struct plan *plan,
                  const struct quant_table *quants);
-/* One self-contained file; trouble is a message and exit 2. */
-void report_html(const char *path, const struct situation *s, const struct plan *plan,
+/* One self-contained file, request->report; trouble is a message and exit 2. */
+void report_html(const struct situation *s, const struct plan *plan,
                  const struct quant_table *quants);
+/* "about 46.9 tokens/s (37.6 to 56.3)". */
+struct term_text speed_text(struct speed_range r);
 /* The command of llama.cpp, "llama-cli -m ...". */
 void plan_command(char *out, size_t size, const struct situation *s, const struct plan *plan);
 

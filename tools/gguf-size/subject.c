@@ -31,7 +31,6 @@ static struct gguf *open_file(const char *path, uint64_t *bytes)
     struct gguf_error err;
     if (gguf_open(&model, path, GGUF_OPEN_INSPECT, &err))
         cli_die("%s", err.message);
-    refuse_damaged(model, path);
     *bytes = 0;
     for (size_t i = 0; i < gguf_file_count(model); i++)
         *bytes += gguf_file_at(model, i)->file_bytes;
@@ -40,12 +39,8 @@ static struct gguf *open_file(const char *path, uint64_t *bytes)
 
 static struct gguf *open_any(const char *input, uint64_t *bytes)
 {
-    struct gguf *model;
-    struct gguf_error err;
-    if (!remote_is(input))
-        return open_file(input, bytes);
-    if (remote_open(&model, input, bytes, &err))
-        cli_die("%s", err.message);
+    struct gguf *model = remote_is(input) ? remote_open(input, bytes) : open_file(input, bytes);
+    refuse_damaged(model, input);
     return model;
 }
 
