@@ -1,76 +1,13 @@
 /* The pipeline: whole models from file to file. */
-#include "quant/quant.h"
+#include "tests/unit/pipeline_models.h"
 #include "tests/unit/tiny_gguf.h"
-#include "tests/unit/write_models.h"
 
-#include <fcntl.h>
 #include <math.h>
-
-/* ---- Sources ---------------------------------------------------------------------------- */
-
-/* Values in a bell around 0, the same on every machine. */
-static float next_value(uint32_t *state)
-{
-    int32_t sum = 0;
-    for (int i = 0; i < 4; i++) {
-        *state = *state * 1664525u + 1013904223u;
-        sum += (int32_t)(*state >> 16) - 32768;
-    }
-    return (float)sum / 65536;
-}
-
-static float *make_values(size_t n)
-{
-    float *values = malloc(n * sizeof *values);
-    uint32_t state = 1;
-    for (size_t i = 0; i < n; i++)
-        values[i] = next_value(&state);
-    return values;
-}
-
-/* A model with one tensor "w", as a file that the scratch folder keeps. */
-static void make_source(const char *path, uint32_t type, const uint64_t ne[3], bool big_endian)
-{
-    struct gguf_error err = {0};
-    struct gguf_writer *w =
-        new_writer(path, (struct gguf_writer_options){.big_endian = big_endian});
-    size_t n = (size_t)(ne[0] * ne[1] * ne[2]);
-    uint64_t bytes = 0;
-    float *values = make_values(n);
-    assert_true(gguf_type_bytes(type, n, &bytes));
-    unsigned char *data = malloc((size_t)bytes);
-    quant_format_find(type)->encode(values, data, n, NULL);
-    must(gguf_writer_add_tensor(w, STR("w"), type, 3, ne, GGUF_SHARD_AUTO, &err), &err);
-    must(gguf_writer_begin(w, &err), &err);
-    must(gguf_writer_write(w, 0, 0, data, (size_t)bytes, &err), &err);
-    must(gguf_writer_finish(w, &err), &err);
-    gguf_writer_free(w);
-    free(data);
-    free(values);
-}
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <xxhash.h>
 
 /* ---- Runs ------------------------------------------------------------------------------- */
-
-static struct quant_item item_of(uint32_t tensor, uint32_t type)
-{
-    return (struct quant_item){.choice = {.tensor = tensor, .type = type, .wanted = type}};
-}
-
-/* A writer for the items, begun. */
-static struct gguf_writer *begin(const struct gguf *model, const char *path,
-                                 const struct quant_item *items, size_t n)
-{
-    struct gguf_error err = {0};
-    struct gguf_writer *w = new_writer(path, (struct gguf_writer_options){0});
-    for (size_t i = 0; i < n; i++) {
-        const struct gguf_tensor *t = gguf_tensor_at(model, items[i].choice.tensor);
-        must(gguf_writer_add_tensor(w, t->name, items[i].choice.type, t->n_dims, t->ne,
-                                    GGUF_SHARD_AUTO, &err),
-             &err);
-    }
-    must(gguf_writer_begin(w, &err), &err);
-    return w;
-}
 
 static void quantize(const struct gguf *model, const char *path, struct quant_item *item,
                      int threads)
@@ -82,25 +19,6 @@ static void quantize(const struct gguf *model, const char *path, struct quant_it
     must(quant_verify(model, w, item, 1, &settings, &err), &err);
     must(gguf_writer_finish(w, &err), &err);
     gguf_writer_free(w);
-}
-
-/* Runs one item that cannot be made: the status, with *err and nothing left in the folder. */
-static enum gguf_status fails(struct scratch *s, const struct gguf *model,
-                              struct quant_item item, struct gguf_error *err)
-{
-    struct quant_settings settings = {.threads = 2};
-    int before = scratch_count(s);
-    struct gguf_writer *w = begin(model, scratch_path(s, "out.gguf"), &item, 1);
-    enum gguf_status status = quant_run(model, w, &item, 1, &settings, err);
-    gguf_writer_free(w);
-    assert_int_equal(scratch_count(s), before);
-    return status;
-}
-
-static void assert_says(const struct gguf_error *err, const char *part)
-{
-    if (!strstr(err->message, part))
-        fail_msg("\"%s\" does not say \"%s\"", err->message, part);
 }
 
 /* ---- What is written -------------------------------------------------------------------- */
@@ -123,6 +41,158 @@ static void threads_do_not_matter(void **state)
         }
     }
     gguf_close(model);
+}
+
+/* In the order of the model, backwards, so that the two orders differ. */
+static void run_many(struct scratch *s, const struct gguf *model,
+                     const struct quant_settings *settings, struct quant_item *items)
+{
+    static const uint32_t types[] = {GGUF_Q8_0, GGUF_F32, GGUF_F16};
+    struct gguf_error err = {0};
+    for (size_t i = 0; i < MANY; i++)
+        items[i] = item_of((uint32_t)(MANY - 1 - i), types[i % 3]);
+    struct gguf_writer *w = begin(model, scratch_path(s, "out.gguf"), items, MANY);
+    must(quant_run(model, w, items, MANY, settings, &err), &err);
+    must(quant_verify(model, w, items, MANY, settings, &err), &err);
+    must(gguf_writer_finish(w, &err), &err);
+    gguf_writer_free(w);
+}
+
+/* The stored bytes of every tensor are those that the encoder makes, one row after the other.
+ */
+static void assert_encoded(const struct gguf *model, struct scratch *s,
+                           const struct quant_item *items)
+{
+    struct gguf *output = open_model(scratch_path(s, "out.gguf"));
+    for (size_t i = 0; i < MANY; i++) {
+        const struct gguf_tensor *from = gguf_tensor_at(model, items[i].choice.tensor);
+        const struct gguf_tensor *to = gguf_tensor_at(output, i);
+        const struct quant_format *format = quant_format_at(to->type, QUANT_CPU_SCALAR);
+        float *x = malloc((size_t)from->bytes);
+        unsigned char *expected = malloc((size_t)to->bytes), *found = malloc((size_t)to->bytes);
+        must(gguf_tensor_read(model, from, 0, x, (size_t)from->bytes, NULL), NULL);
+        must(gguf_tensor_read(output, to, 0, found, (size_t)to->bytes, NULL), NULL);
+        for (uint64_t r = 0; r < from->ne[1]; r++)
+            format->encode(x + r * 256, expected + r * (to->bytes / from->ne[1]), 256, NULL);
+        assert_memory_equal(found, expected, (size_t)to->bytes);
+        assert_true(XXH3_64bits(found, (size_t)to->bytes) == items[i].digest);
+        free(x);
+        free(expected);
+        free(found);
+    }
+    gguf_close(output);
+}
+
+static void many_tensors(void **state)
+{
+    struct scratch *s = *state;
+    struct gguf *model = open_many(s);
+    struct quant_item first[MANY], items[MANY];
+    const struct quant_settings scalar = {.threads = 1};
+    run_many(s, model, &scalar, first);
+    assert_encoded(model, s, first);
+    for (int i = 0; i < 16; i++) {
+        struct quant_settings settings = {.threads = 1 + i / 4, .cpu = (enum quant_cpu)(i % 4)};
+        if (!quant_cpu_runs(settings.cpu))
+            continue;
+        run_many(s, model, &settings, items);
+        for (size_t k = 0; k < MANY; k++) {
+            assert_true(items[k].digest == first[k].digest);
+            assert_true(items[k].error == first[k].error && items[k].energy == first[k].energy);
+        }
+    }
+    gguf_close(model);
+}
+
+/* Each preset has its encoder. */
+static void presets(void **state)
+{
+    static const enum quant_preset all[] = {QUANT_PRESET_FAST, QUANT_PRESET_DEFAULT,
+                                            QUANT_PRESET_BEST};
+    const uint64_t ne[3] = {256, 4, 1};
+    struct scratch *s = *state;
+    const struct quant_format *format = quant_format_find(GGUF_Q4_K);
+    unsigned char expected[4 * 144], found[sizeof expected];
+    float *x = make_values(1024);
+    make_source(scratch_path(s, "in.gguf"), GGUF_F32, ne, false);
+    struct gguf *model = open_model(s->path);
+    for (size_t i = 0; i < 3; i++) {
+        struct gguf_error err = {0};
+        struct quant_settings settings = {.preset = all[i], .cpu = quant_cpu_best()};
+        struct quant_item item = item_of(0, GGUF_Q4_K);
+        struct gguf_writer *w = begin(model, scratch_path(s, "out.gguf"), &item, 1);
+        must(quant_run(model, w, &item, 1, &settings, &err), &err);
+        must(gguf_writer_finish(w, &err), &err);
+        gguf_writer_free(w);
+        for (size_t r = 0; r < 4; r++)
+            quant_encoder(format, all[i])(x + r * 256, expected + r * 144, 256, NULL);
+        struct gguf *output = open_model(s->path);
+        must(gguf_tensor_read(output, gguf_tensor_at(output, 0), 0, found, sizeof found, NULL),
+             NULL);
+        assert_memory_equal(found, expected, sizeof found);
+        gguf_close(output);
+    }
+    gguf_close(model);
+    free(x);
+}
+
+/* ---- Memory ----------------------------------------------------------------------------- */
+
+/* Bytes that a process may still allocate, from what it has now. */
+static bool limit_memory(uint64_t more)
+{
+    char line[128];
+    unsigned long long kib = 0;
+    FILE *f = fopen("/proc/self/status", "r");
+    while (f && fgets(line, sizeof line, f) && sscanf(line, "VmData: %llu", &kib) != 1)
+        ;
+    if (f)
+        fclose(f);
+    struct rlimit limit = {(rlim_t)(kib * 1024 + more), (rlim_t)(kib * 1024 + more)};
+    return kib > 0 && setrlimit(RLIMIT_DATA, &limit) == 0;
+}
+
+static int quantize_within(const struct gguf *model, struct gguf_writer *w,
+                           struct quant_item *item, uint64_t bytes)
+{
+    struct quant_settings settings = {.threads = 1, .cpu = quant_cpu_best()};
+    if (!limit_memory(bytes))
+        return 77;
+    return quant_run(model, w, item, 1, &settings, NULL) == GGUF_OK &&
+                   quant_verify(model, w, item, 1, &settings, NULL) == GGUF_OK
+               ? 0
+               : 1;
+}
+
+/* 64 MiB become as many, in a process that may take no more than 16 for it. */
+static void memory_is_bounded(void **state)
+{
+    const uint64_t ne[2] = {4096, 8192};
+    struct scratch *s = *state;
+    struct gguf_error err = {0};
+    struct gguf_writer *w =
+        new_writer(scratch_path(s, "in.gguf"), (struct gguf_writer_options){0});
+    must(gguf_writer_add_tensor(w, STR("w"), GGUF_F16, 2, ne, GGUF_SHARD_AUTO, &err), &err);
+    must(gguf_writer_begin(w, &err), &err);
+    unsigned char *data = calloc(1, 8 << 20);
+    for (uint64_t at = 0; at < 64 << 20; at += 8 << 20)
+        must(gguf_writer_write(w, 0, at, data, 8 << 20, &err), &err);
+    free(data);
+    must(gguf_writer_finish(w, &err), &err);
+    gguf_writer_free(w);
+    struct gguf *model = open_model(s->path);
+    struct quant_item item = item_of(0, GGUF_BF16);
+    w = begin(model, scratch_path(s, "out.gguf"), &item, 1);
+    int status = 0;
+    pid_t child = fork();
+    if (child == 0)
+        _exit(quantize_within(model, w, &item, 16 << 20));
+    assert_int_equal(waitpid(child, &status, 0), child);
+    gguf_writer_free(w);
+    gguf_close(model);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+        skip();
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
 static void byte_order_does_not_matter(void **state)
@@ -232,210 +302,17 @@ static void other_types_are_copied(void **state)
     }
 }
 
-/* ---- What is refused -------------------------------------------------------------------- */
-
-/* A source in memory: zeros but for the bits of one element, or block, of `width` bytes. */
-static struct gguf *with_bits(uint32_t type, size_t index, uint32_t bits, size_t width)
-{
-    static struct tiny tiny;
-    const uint64_t ne[3] = {32, 8, 1};
-    unsigned char data[1024] = {0};
-    struct gguf *model;
-    for (size_t i = 0; i < width && i < 4; i++)
-        data[index * width + i] = (unsigned char)(bits >> 8 * i);
-    memset(&tiny, 0, sizeof tiny);
-    tiny_tensor(&tiny, "blk.0.ffn_up.weight", type, ne, data);
-    tiny_finish(&tiny);
-    must(gguf_open_memory(&model, tiny.file, tiny.file_size, 0, NULL), NULL);
-    return model;
-}
-
-static void not_a_number_is_named(void **state)
-{
-    static const struct {
-        uint32_t from, to, bits;
-        size_t width, element;
-    } rows[] = {
-        {GGUF_F32, GGUF_Q8_0, 0x7fc00000, 4, 5}, {GGUF_F32, GGUF_F32, 0xff800000, 4, 5},
-        {GGUF_F32, GGUF_BF16, 0xff800001, 4, 5}, {GGUF_F16, GGUF_Q4_0, 0x7c00, 2, 5},
-        {GGUF_F16, GGUF_F16, 0xfe00, 2, 5},      {GGUF_BF16, GGUF_F32, 0x7f81, 2, 5},
-        {GGUF_BF16, GGUF_BF16, 0xff80, 2, 5},    {GGUF_Q8_0, GGUF_Q8_0, 0x7c00, 34, 5 * 32},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct gguf_error err = {0};
-        char expected[64];
-        struct gguf *model = with_bits(rows[i].from, 5, rows[i].bits, rows[i].width);
-        uint64_t place = gguf_tensor_at(model, 0)->offset + 5 * rows[i].width;
-        assert_int_equal(fails(*state, model, item_of(0, rows[i].to), &err), GGUF_ERR_DATA);
-        assert_says(&err, "blk.0.ffn_up.weight");
-        snprintf(expected, sizeof expected, "element %zu is NaN or infinite", rows[i].element);
-        assert_says(&err, expected);
-        assert_int_equal(err.offset, place);
-        gguf_close(model);
-    }
-}
-
-/* The first of several is named, whichever thread meets it. */
-static void the_first_is_named(void **state)
-{
-    static struct tiny tiny;
-    const uint64_t ne[3] = {32, 8, 1};
-    float values[256] = {[40] = NAN, [200] = NAN};
-    struct gguf_error err = {0};
-    struct gguf *model;
-    memset(&tiny, 0, sizeof tiny);
-    tiny_tensor(&tiny, "w", GGUF_F32, ne, values);
-    tiny_finish(&tiny);
-    must(gguf_open_memory(&model, tiny.file, tiny.file_size, 0, NULL), NULL);
-    assert_int_equal(fails(*state, model, item_of(0, GGUF_Q8_0), &err), GGUF_ERR_DATA);
-    assert_says(&err, "element 40 ");
-    gguf_close(model);
-}
-
-static void quantized_sources_need_leave(void **state)
-{
-    struct gguf_error err = {0};
-    struct quant_settings settings = {.requantize = false};
-    struct quant_item item = item_of(0, GGUF_Q4_0), same = item_of(0, GGUF_Q8_0);
-    struct gguf *model = with_bits(GGUF_Q8_0, 0, 0, 2);
-    assert_int_equal(quant_check(model, &item, 1, &settings, &err), GGUF_ERR_ARGUMENT);
-    assert_says(&err, "blk.0.ffn_up.weight is quantized already");
-    assert_says(&err, "Q8_0");
-    assert_int_equal(quant_check(model, &same, 1, &settings, &err), GGUF_OK);
-    settings.requantize = true;
-    assert_int_equal(quant_check(model, &item, 1, &settings, &err), GGUF_OK);
-    gguf_close(model);
-    (void)state;
-}
-
-static void what_cannot_be_made(void **state)
-{
-    struct gguf_error err = {0};
-    struct quant_settings settings = {0};
-    struct gguf *model = with_bits(GGUF_F32, 0, 0, 2);
-    struct quant_item item = item_of(0, GGUF_IQ2_XXS);
-    assert_int_equal(quant_check(model, &item, 1, &settings, &err), GGUF_ERR_UNSUPPORTED);
-    assert_says(&err, "IQ2_XXS can be read but not made here");
-    item = item_of(0, GGUF_Q4_K);
-    assert_int_equal(quant_check(model, &item, 1, &settings, &err), GGUF_ERR_DATA);
-    assert_says(&err, "rows of 32 do not divide into blocks of Q4_K");
-    gguf_close(model);
-    (void)state;
-}
-
-static void importance_of_another_model(void **state)
-{
-    static const float weights[64];
-    struct gguf_error err = {0};
-    struct quant_settings settings = {0};
-    struct quant_importance importance = {.columns = 64, .experts = 1, .weights = weights};
-    struct gguf *model = with_bits(GGUF_F32, 0, 0, 2);
-    struct quant_item item = item_of(0, GGUF_Q4_0);
-    item.importance = &importance;
-    assert_int_equal(quant_check(model, &item, 1, &settings, &err), GGUF_ERR_DATA);
-    assert_says(&err, "for another model");
-    gguf_close(model);
-    (void)state;
-}
-
-/* ---- Stopping and reading back ---------------------------------------------------------- */
-
-struct calls {
-    int left; /* before it says stop */
-    uint64_t done;
-};
-
-static bool count_down(void *context, uint64_t done, struct gguf_str tensor)
-{
-    struct calls *calls = context;
-    assert_true(gguf_str_equal(tensor, "w"));
-    assert_true(done > calls->done);
-    calls->done = done;
-    return calls->left-- > 0;
-}
-
-static void it_stops_between_chunks(void **state)
-{
-    const uint64_t ne[3] = {1024, 2048, 1};
-    struct scratch *s = *state;
-    struct gguf_error err = {0};
-    struct calls calls = {.left = 2};
-    struct quant_settings settings = {.threads = 1, .progress = count_down, .context = &calls};
-    make_source(scratch_path(s, "in.gguf"), GGUF_F16, ne, false);
-    struct gguf *model = open_model(s->path);
-    struct quant_item item = item_of(0, GGUF_Q4_0);
-    struct gguf_writer *w = begin(model, scratch_path(s, "out.gguf"), &item, 1);
-    assert_int_equal(quant_run(model, w, &item, 1, &settings, &err), GGUF_ERR_CANCELLED);
-    assert_true(calls.done > 0 && calls.done < 4 * 1024 * 1024);
-    gguf_writer_free(w);
-    assert_int_equal(scratch_count(s), 1);
-
-    calls = (struct calls){.left = 100};
-    w = begin(model, scratch_path(s, "out.gguf"), &item, 1);
-    must(quant_run(model, w, &item, 1, &settings, &err), &err);
-    assert_int_equal(calls.done, 4 * 1024 * 1024);
-    calls = (struct calls){.left = 0};
-    assert_int_equal(quant_verify(model, w, &item, 1, &settings, &err), GGUF_ERR_CANCELLED);
-    gguf_writer_free(w);
-    assert_int_equal(scratch_count(s), 1);
-    gguf_close(model);
-}
-
-/* Changes a byte of the file that is being made. */
-static void damage(const char *path, uint64_t offset)
-{
-    unsigned char byte;
-    int fd = open(path, O_RDWR);
-    assert_true(fd >= 0);
-    assert_int_equal(pread(fd, &byte, 1, (off_t)offset), 1);
-    byte ^= 1;
-    assert_int_equal(pwrite(fd, &byte, 1, (off_t)offset), 1);
-    close(fd);
-}
-
-static void damage_is_found(void **state)
-{
-    const uint64_t ne[3] = {256, 4, 1};
-    struct scratch *s = *state;
-    struct gguf_error err = {0};
-    struct quant_settings settings = {0};
-    make_source(scratch_path(s, "in.gguf"), GGUF_F16, ne, false);
-    struct gguf *model = open_model(s->path);
-    struct quant_item item = item_of(0, GGUF_Q8_0);
-    struct gguf_writer *w = begin(model, scratch_path(s, "out.gguf"), &item, 1);
-    must(quant_run(model, w, &item, 1, &settings, &err), &err);
-    const char *temp = gguf_writer_temp_path(w, 0);
-    assert_null(gguf_writer_temp_path(w, 1));
-    struct stat st;
-    assert_int_equal(stat(temp, &st), 0);
-
-    must(quant_verify(model, w, &item, 1, &settings, &err), &err);
-    damage(temp, (uint64_t)st.st_size - 100); /* a weight */
-    assert_int_equal(quant_verify(model, w, &item, 1, &settings, &err), GGUF_ERR_DATA);
-    assert_says(&err, "tensor w reads back different");
-    damage(temp, (uint64_t)st.st_size - 100);
-    must(quant_verify(model, w, &item, 1, &settings, &err), &err);
-    damage(temp, 0); /* the magic */
-    assert_int_equal(quant_verify(model, w, &item, 1, &settings, &err), GGUF_ERR_NOT_GGUF);
-    gguf_writer_free(w);
-    gguf_close(model);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_SCRATCH(threads_do_not_matter),
+        IN_SCRATCH(many_tensors),
+        IN_SCRATCH(presets),
+        IN_SCRATCH(memory_is_bounded),
         IN_SCRATCH(byte_order_does_not_matter),
         IN_SCRATCH(a_row_may_be_longer_than_a_chunk),
         IN_SCRATCH(each_expert_has_its_own_weights),
         IN_SCRATCH(other_types_are_copied),
-        IN_SCRATCH(not_a_number_is_named),
-        IN_SCRATCH(the_first_is_named),
-        cmocka_unit_test(quantized_sources_need_leave),
-        cmocka_unit_test(what_cannot_be_made),
-        cmocka_unit_test(importance_of_another_model),
-        IN_SCRATCH(it_stops_between_chunks),
-        IN_SCRATCH(damage_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
