@@ -12,7 +12,7 @@ SONAME  := libgguf.so.$(firstword $(subst ., ,$(VERSION)))
 WARN         := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 CPPFLAGS_ALL := -I. -D_POSIX_C_SOURCE=200809L -D_FILE_OFFSET_BITS=64 $(CPPFLAGS)
 CFLAGS_ALL   := -std=c11 $(WARN) -ffp-contract=off -fopenmp -fPIC -fvisibility=hidden $(CFLAGS)
-LIBS         := -lpcre2-8 -lutf8proc -lxxhash -lm
+LIBS         := -lz -lpcre2-8 -lutf8proc -lxxhash -lm
 
 # quant/kernels is compiled once for each level of the processor, with its flags.
 LEVELS_x86_64  := scalar avx2 avx512
@@ -24,7 +24,7 @@ FLAGS_avx2     := -mavx2 -mfma -mf16c
 FLAGS_avx512   := $(FLAGS_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512
 
 MODEL_HEADERS := $(wildcard model/model.h model/hparams.h model/tokenizer.h model/memory.h \
-    model/speed.h model/training.h)
+    model/speed.h model/training.h model/metrics.h)
 
 LIB_SRC := $(wildcard libgguf/*.c quant/*.c model/*.c)
 KERNELS := $(foreach l,$(LEVELS),$(patsubst %.c,$(BUILD)/%.$l.o,$(wildcard quant/kernels/*.c model/kernels/*.c)))

@@ -35,7 +35,7 @@ struct bpe_match {
 #define JIT_STACK_LEAST (32 * 1024)
 #define JIT_STACK_MOST  (64 * 1024 * 1024)
 
-/* ---- Bytes as characters ------------------------------------------------------------- */
+/* ---- Bytes as characters -------------------------------------------------------- */
 
 /* Printable bytes of Latin-1 stand for themselves; the others, in order, for U+0100 on. */
 static bool stands_for_itself(unsigned byte)
@@ -86,7 +86,7 @@ static void load_bytes(struct tokenizer *t)
     }
 }
 
-/* ---- Merges --------------------------------------------------------------------------- */
+/* ---- Merges --------------------------------------------------------------------- */
 
 /* The place of a pair, or the empty one where it belongs. The address is part of the hash:
  * collisions cannot be prepared in a file. */
@@ -189,7 +189,7 @@ static enum gguf_status load_merges(struct tokenizer *t, const struct gguf *mode
     return status;
 }
 
-/* ---- Patterns ---------------------------------------------------------------------------- */
+/* ---- Patterns ------------------------------------------------------------------- */
 
 static enum gguf_status find_pre(struct bpe *bpe, const struct gguf *model,
                                  struct gguf_error *err)
@@ -257,8 +257,7 @@ const char *bpe_pre(const struct tokenizer *t)
     return t->bpe->pre->name;
 }
 
-/* ---- Encoding -------------------------------------------------------------------------------
- */
+/* ---- Encoding ------------------------------------------------------------------- */
 
 void bpe_match_free(struct bpe_match *match)
 {

@@ -61,7 +61,7 @@ enum gguf_status encoder_scratch(struct encoder *e, const char *bytes, size_t si
     return GGUF_OK;
 }
 
-/* ---- Heap ------------------------------------------------------------------------- */
+/* ---- Heap ----------------------------------------------------------------------- */
 
 static bool push(struct encoder *e, struct candidate new)
 {
@@ -89,7 +89,7 @@ static struct candidate pop(struct encoder *e)
     return top;
 }
 
-/* ---- Merging ------------------------------------------------------------------------- */
+/* ---- Merging -------------------------------------------------------------------- */
 
 static bool consider(struct encoder *e, int32_t left, int32_t right, merge_fn merge)
 {

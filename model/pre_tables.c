@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-/* ---- Parts ------------------------------------------------------------------------- */
+/* ---- Parts ---------------------------------------------------------------------- */
 
 #define CONTRACTION     "'s|'t|'re|'ve|'m|'ll|'d"
 #define CONTRACTION_ANY "'(?:[sS]|[tT]|[rR][eE]|[vV][eE]|[mM]|[lL][lL]|[dD])"
@@ -46,7 +46,7 @@
     "\\x{104fb}\\x{10c80}-\\x{10cb2}\\x{10cc0}-\\x{10cf2}\\x{118a0}-\\x{118df}"                \
     "\\x{1e900}-\\x{1e943}"
 
-/* ---- Patterns ---------------------------------------------------------------------- */
+/* ---- Patterns ------------------------------------------------------------------- */
 
 static const char *const gpt2[] = {GPT2, NULL};
 static const char *const gpt2_digits[] = {"\\p{N}", GPT2, NULL};
@@ -130,7 +130,7 @@ static const char *const kimi[] = {
     ")?|\\p{N}{1,3}|" OTHERS "|" LINES "|" SPACES,
     NULL};
 
-/* ---- Names -------------------------------------------------------------------------- */
+/* ---- Names ---------------------------------------------------------------------- */
 
 static const struct pre_tokenizer rows[] = {
     {"default", unknown, false, false},

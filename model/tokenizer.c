@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- Encoding ------------------------------------------------------------------------- */
+/* ---- Encoding ------------------------------------------------------------------- */
 
 /* Bytes before the next mark, which is NULL at the end of the text: a user-defined token, or
  * with parse_special any special one. */
@@ -93,8 +93,7 @@ enum gguf_status tokenizer_encode(const struct tokenizer *t, struct gguf_str tex
     return status;
 }
 
-/* ---- Decoding -----------------------------------------------------------------------------
- */
+/* ---- Decoding ------------------------------------------------------------------- */
 
 /* Bytes that are counted, and kept as far as they fit. */
 struct sink {

@@ -36,7 +36,7 @@ static const struct vocab_kind kinds[] = {
      .encode = wpm_encode},
 };
 
-/* ---- Texts to ids ------------------------------------------------------------------ */
+/* ---- Texts to ids --------------------------------------------------------------- */
 
 static bool same(struct gguf_str a, struct gguf_str b)
 {
@@ -81,7 +81,7 @@ static enum gguf_status build_index(struct tokenizer *t, struct gguf_error *err)
     return GGUF_OK;
 }
 
-/* ---- Arrays of the file --------------------------------------------------------------- */
+/* ---- Arrays of the file --------------------------------------------------------- */
 
 /* An array with one element a token. */
 static enum gguf_status find_array(const struct gguf *model, const char *key,
@@ -173,7 +173,7 @@ static enum gguf_status load_types(struct tokenizer *t, const struct gguf *model
     return GGUF_OK;
 }
 
-/* ---- Special tokens --------------------------------------------------------------------- */
+/* ---- Special tokens ------------------------------------------------------------- */
 
 /* The id of a key; TOKENIZER_NONE where it does not exist (some files say 4294967295). */
 static int32_t special_id(const struct tokenizer *t, const struct gguf *model, const char *key,
@@ -274,8 +274,7 @@ static void load_byte_tokens(struct tokenizer *t)
     }
 }
 
-/* ---- Open -----------------------------------------------------------------------------------
- */
+/* ---- Open ----------------------------------------------------------------------- */
 
 static enum gguf_status find_kind(const struct gguf *model, const struct vocab_kind **kind,
                                   struct gguf_error *err)

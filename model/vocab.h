@@ -77,7 +77,7 @@ struct tokenizer {
 /* The id of a text, or TOKENIZER_NONE. */
 int32_t vocab_find(const struct tokenizer *t, struct gguf_str text);
 
-/* ---- One call of tokenizer_encode ------------------------------------------------- */
+/* ---- One call of tokenizer_encode ----------------------------------------------- */
 
 /* A run of bytes of a word, and its neighbours in the word. */
 struct symbol {
@@ -126,7 +126,7 @@ enum gguf_status encoder_add_byte(struct encoder *e, unsigned char byte);
 /* Appends to the scratch text. */
 enum gguf_status encoder_scratch(struct encoder *e, const char *bytes, size_t size);
 
-/* ---- Kinds --------------------------------------------------------------------------- */
+/* ---- Kinds ---------------------------------------------------------------------- */
 
 enum gguf_status spm_load(struct tokenizer *t, const struct gguf *model,
                           struct gguf_error *err);
@@ -146,7 +146,7 @@ enum gguf_status wpm_load(struct tokenizer *t, const struct gguf *model,
 void wpm_free(struct tokenizer *t);
 enum gguf_status wpm_encode(struct encoder *e, struct gguf_str text);
 
-/* ---- Pre-tokenizers: how BPE cuts a text into words ------------------------------------ */
+/* ---- Pre-tokenizers: how BPE cuts a text into words ----------------------------- */
 
 #define PRE_PATTERNS 6 /* at most, of one row */
 

@@ -23,7 +23,7 @@ check "shared library" "$CC" -std=c11 docs/example.c -o "$dir/shared" $(pkg-conf
 check "example runs" env LD_LIBRARY_PATH="$dir/prefix/lib" "$dir/shared" fixtures/shakespeare-f16.gguf
 # shellcheck disable=SC2046
 check "static library" "$CC" -std=c11 docs/example.c -o "$dir/static" "$dir/prefix/lib/libgguf.a" $(pkg-config --cflags --libs --static libgguf)
-hidden() { ! nm -D --defined-only "$dir/prefix/lib/libgguf.so" | awk '{print $3}' | grep -vE '^(gguf|quant|model|tokenizer|token_list)_' | grep .; }
+hidden() { ! nm -D --defined-only "$dir/prefix/lib/libgguf.so" | awk '{print $3}' | grep -vE '^(gguf|quant|model|tokenizer|token_list|metrics)_' | grep .; }
 check "exports only its interface" hidden
 check "make uninstall" make -s BUILD="$BUILD" PREFIX="$dir/prefix" uninstall
 nothing_left() { [ -z "$(find "$dir/prefix" -type f)" ]; }

@@ -28,7 +28,7 @@ static char *read_text(const char *path, size_t *size)
     return text;
 }
 
-/* ---- Golden ids ------------------------------------------------------------------------ */
+/* ---- Golden ids ----------------------------------------------------------------- */
 
 static const char separator[] = "\n__ggml_vocab_test__\n";
 
@@ -124,7 +124,7 @@ static void golden_phi_3(void **state)
     check_golden("phi-3");
 }
 
-/* ---- Small vocabularies ------------------------------------------------------------------ */
+/* ---- Small vocabularies --------------------------------------------------------- */
 
 #define MOST 64
 
@@ -320,8 +320,7 @@ static void wpm_takes_the_longest_and_normalizes(void **state)
     check(&wpm, "xyz", 0, ""); /* no [UNK] under its usual number */
 }
 
-/* ---- Hostile vocabularies ------------------------------------------------------------------
- */
+/* ---- Hostile vocabularies ------------------------------------------------------- */
 
 static void check_error(const struct small *v, const char *part)
 {
@@ -432,8 +431,7 @@ static void long_runs(void **state)
     free(text);
 }
 
-/* ---- Decoding -------------------------------------------------------------------------------
- */
+/* ---- Decoding ------------------------------------------------------------------- */
 
 static void check_round_trip(const struct small *v, const char *text)
 {

@@ -234,48 +234,109 @@ void chart_stacks(FILE *out, const struct chart_stacks *chart)
 
 /* ---- Plots ----------------------------------------------------------------------------- */
 
-/* From numbers to places on the page; both axes begin at 0. */
+/* From numbers to places on the page. */
 struct frame {
-    double most[2];
+    enum chart_scale scale[2];
+    double least[2], most[2]; /* of the axes; logarithms on a logarithmic one */
 };
+
+static double share_of(const struct frame *f, int axis, double value)
+{
+    double at = f->scale[axis] == CHART_LOG ? log10(value) : value;
+    return (at - f->least[axis]) / (f->most[axis] - f->least[axis]);
+}
 
 static double place_x(const struct frame *f, double x)
 {
-    return AXIS + x / f->most[0] * (WIDTH - AXIS - 20);
+    return AXIS + share_of(f, 0, x) * (WIDTH - AXIS - 20);
 }
 
 static double place_y(const struct frame *f, double y)
 {
-    return HEIGHT - y / f->most[1] * (HEIGHT - 10);
+    return HEIGHT - share_of(f, 1, y) * (HEIGHT - 10);
+}
+
+static void widen(struct frame *f, int axis, double value)
+{
+    if (f->scale[axis] == CHART_LOG)
+        value = log10(value);
+    if (!isfinite(value))
+        return;
+    f->least[axis] = fmin(f->least[axis], value);
+    f->most[axis] = fmax(f->most[axis], value);
+}
+
+/* Leaves room above, and below where the axis does not begin at 0. */
+static void settle(struct frame *f, int axis)
+{
+    bool from_zero = f->scale[axis] == CHART_FROM_ZERO;
+    if (!(f->most[axis] >= f->least[axis]))
+        f->least[axis] = 0, f->most[axis] = 1;
+    double range = f->most[axis] - f->least[axis];
+    double room = range > 0 ? range * 0.05 : fmax(fabs(f->most[axis]) * 0.05, 1e-9);
+    if (from_zero && axis == 0)
+        room = range > 0 ? 0 : 1;
+    f->most[axis] += room;
+    f->least[axis] -= from_zero ? 0 : room;
 }
 
 static struct frame find_frame(const struct chart_plot *plot)
 {
-    struct frame f = {{0, plot->limit * 1.05}};
+    struct frame f = {.scale = {plot->x_scale, plot->y_scale}};
+    for (int a = 0; a < 2; a++) {
+        f.least[a] = f.scale[a] == CHART_FROM_ZERO ? 0 : INFINITY;
+        f.most[a] = f.scale[a] == CHART_FROM_ZERO ? 0 : -INFINITY;
+    }
+    if (plot->limit > 0)
+        widen(&f, 1, plot->limit);
     for (size_t s = 0; s < plot->n_series; s++) {
         for (size_t i = 0; i < plot->series[s].n; i++) {
-            f.most[0] = fmax(f.most[0], plot->series[s].points[i].x);
-            f.most[1] = fmax(f.most[1], plot->series[s].points[i].y * 1.05);
+            widen(&f, 0, plot->series[s].points[i].x);
+            widen(&f, 1, plot->series[s].points[i].y);
         }
     }
-    for (int a = 0; a < 2; a++)
-        f.most[a] = f.most[a] > 0 && isfinite(f.most[a]) ? f.most[a] : 1;
+    settle(&f, 0);
+    settle(&f, 1);
     return f;
+}
+
+/* Numbers for an axis: at most MAX_TICKS. */
+static size_t find_ticks(const struct frame *f, int axis, double ticks[MAX_TICKS])
+{
+    static const double parts[] = {1, 2, 5};
+    double least = f->least[axis], most = f->most[axis], step = nice_step(most - least);
+    bool is_log = f->scale[axis] == CHART_LOG, whole = most - least > 3;
+    size_t n = 0;
+    if (!is_log) {
+        for (double t = ceil(least / step - 1e-9); n < MAX_TICKS && t * step <= most; t++)
+            ticks[n++] = t * step;
+        return n;
+    }
+    for (double power = floor(least); power <= most; power++) {
+        for (size_t i = 0; i < (whole ? 1 : 3) && n < MAX_TICKS; i++) {
+            double value = parts[i] * pow(10, power);
+            if (log10(value) >= least && log10(value) <= most)
+                ticks[n++] = value;
+        }
+    }
+    return n;
 }
 
 static void axes(FILE *out, const struct chart_plot *plot, const struct frame *f)
 {
-    double steps[2] = {nice_step(f->most[0]), nice_step(f->most[1])};
+    double ticks[MAX_TICKS];
     char text[48];
-    for (int i = 0; i <= MAX_TICKS && i * steps[0] <= f->most[0] * 1.001; i++) {
-        double x = place_x(f, i * steps[0]);
-        snprintf(text, sizeof text, "%g", i * steps[0]);
+    size_t n = find_ticks(f, 0, ticks);
+    for (size_t i = 0; i < n; i++) {
+        double x = place_x(f, ticks[i]);
+        snprintf(text, sizeof text, "%g", ticks[i]);
         line(out, (double[]){x, HEIGHT}, (double[]){x, HEIGHT + 4}, "stroke:var(--dim)");
         label(out, x, HEIGHT + 17, "middle", text);
     }
-    for (int i = 0; i <= MAX_TICKS && i * steps[1] <= f->most[1] * 1.001; i++) {
-        double y = place_y(f, i * steps[1]);
-        snprintf(text, sizeof text, "%g", i * steps[1]);
+    n = find_ticks(f, 1, ticks);
+    for (size_t i = 0; i < n; i++) {
+        double y = place_y(f, ticks[i]);
+        snprintf(text, sizeof text, "%g", ticks[i]);
         line(out, (double[]){AXIS, y}, (double[]){WIDTH - 20, y}, "stroke:var(--line)");
         label(out, AXIS - 6, y + 4, "end", text);
     }
@@ -328,8 +389,9 @@ static void series_points(FILE *out, const struct chart_series *s, const struct 
         const struct chart_point *p = &s->points[i];
         fprintf(out, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\" style=\"fill:var(--p%zu)\">",
                 place_x(f, p->x), place_y(f, p->y), number);
-        fprintf(out, "<title>%s%s%.4g, %.4g</title></circle>\n", p->name ? p->name : "",
-                p->name ? ": " : "", p->x, p->y);
+        fputs("<title>", out);
+        chart_text(out, p->name ? p->name : "");
+        fprintf(out, "%s%.4g, %.4g</title></circle>\n", p->name ? ": " : "", p->x, p->y);
     }
 }
 

@@ -56,8 +56,14 @@ struct chart_series {
     size_t n;
     bool joined;
 };
+enum chart_scale {
+    CHART_FROM_ZERO,
+    CHART_TIGHT, /* from the smallest value to the largest */
+    CHART_LOG    /* likewise, by powers of ten; values above 0 */
+};
 struct chart_plot {
     const char *title, *x_label, *y_label;
+    enum chart_scale x_scale, y_scale;
     const struct chart_series *series;
     size_t n_series;
     double limit; /* a horizontal line; 0: none */

@@ -252,9 +252,10 @@ void table_print(const struct table *table, FILE *stream, int indent, bool headi
 
 /* ---- Progress -------------------------------------------------------------------- */
 
-void progress_start(struct progress *progress, uint64_t total_bytes, bool quiet)
+void progress_start(struct progress *progress, const char *unit, uint64_t total, bool quiet)
 {
-    *progress = (struct progress){.total = total_bytes,
+    *progress = (struct progress){.unit = unit,
+                                  .total = total,
                                   .started = term_seconds(),
                                   .terminal = isatty(STDERR_FILENO) == 1,
                                   .quiet = quiet};
@@ -268,21 +269,23 @@ static bool is_due(struct progress *p, double now)
     return tenth > p->shown_tenth && now - (p->shown > 0 ? p->shown : p->started) >= 2;
 }
 
-void progress_update(struct progress *progress, uint64_t done_bytes, struct gguf_str what)
+void progress_update(struct progress *progress, uint64_t done, struct gguf_str what)
 {
-    progress->done = done_bytes;
+    progress->done = done;
     double now = term_seconds();
     if (progress->quiet || !is_due(progress, now))
         return;
     double seconds = now - progress->started;
-    double share = progress->total ? (double)done_bytes / (double)progress->total : 1;
-    double rate = seconds > 0 ? (double)done_bytes / seconds : 0;
-    double left = rate > 0 ? (double)(progress->total - done_bytes) / rate : 0;
+    double share = progress->total ? (double)done / (double)progress->total : 1;
+    double rate = seconds > 0 ? (double)done / seconds : 0;
+    double left = rate > 0 ? (double)(progress->total - done) / rate : 0;
+    const char *unit = progress->unit;
+    struct term_text speed = unit ? term_count((uint64_t)rate) : term_bytes((uint64_t)rate);
     char name[48];
     gguf_str_escape(name, sizeof name, what);
-    fprintf(stderr, "%s%3.0f %%  %s/s  ETA %d:%02d  %s%s", progress->terminal ? "\r" : "",
-            share * 100, term_bytes((uint64_t)rate).text, (int)left / 60, (int)left % 60, name,
-            progress->terminal ? "\033[K" : "\n");
+    fprintf(stderr, "%s%3.0f %%  %s%s%s/s  ETA %d:%02d  %s%s", progress->terminal ? "\r" : "",
+            share * 100, speed.text, unit ? " " : "", unit ? unit : "", (int)left / 60,
+            (int)left % 60, name, progress->terminal ? "\033[K" : "\n");
     fflush(stderr);
     progress->shown = now;
     progress->shown_tenth = (int)(share * 10);

@@ -66,13 +66,14 @@ void term_bar(char *out, size_t out_size, double share, int width);
  * rate and time left. Elsewhere a plain line every tenth of the work, at most one in two
  * seconds. Nothing when `quiet`. All on stderr. One thread at a time. */
 struct progress {
-    uint64_t total, done; /* bytes */
+    const char *unit;     /* of the work ("tokens"); NULL for bytes */
+    uint64_t total, done; /* in units */
     double started, shown;
     int shown_tenth;
     bool terminal, quiet;
 };
-void progress_start(struct progress *progress, uint64_t total_bytes, bool quiet);
-void progress_update(struct progress *progress, uint64_t done_bytes, struct gguf_str what);
+void progress_start(struct progress *progress, const char *unit, uint64_t total, bool quiet);
+void progress_update(struct progress *progress, uint64_t done, struct gguf_str what);
 void progress_end(struct progress *progress);
 
 /* Seconds of a monotonic clock. */

@@ -193,7 +193,7 @@ enum gguf_status scan_run(const struct scan *scan, struct gguf_error *err)
     enum gguf_status status = GGUF_OK;
     uint64_t done = 0;
     batch_start(&batch, scan);
-    progress_start(&progress, total_bytes(scan), scan->quiet);
+    progress_start(&progress, NULL, total_bytes(scan), scan->quiet);
     while (status == GGUF_OK && batch_fill(&batch, scan, &at)) {
         status = run_batch(&batch, scan);
         for (size_t i = 0; i < batch.count; i++)

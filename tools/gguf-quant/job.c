@@ -338,7 +338,7 @@ static enum gguf_status verify_output(struct job *job, const struct quant_settin
     if (!job->request->verify)
         return GGUF_OK;
     progress_end(&watch->progress);
-    progress_start(&watch->progress, target_bytes(job), watch->quiet);
+    progress_start(&watch->progress, NULL, target_bytes(job), watch->quiet);
     watch->verifying = true;
     return quant_verify(job->model, job->writer, job->items, job->n_items, settings, err);
 }
@@ -354,7 +354,7 @@ static enum gguf_status write_output(struct job *job, struct watch *watch,
                                       .cpu = r->cpu,
                                       .progress = show_progress,
                                       .context = watch};
-    progress_start(&watch->progress, source_bytes(job), watch->quiet);
+    progress_start(&watch->progress, NULL, source_bytes(job), watch->quiet);
     enum gguf_status status = gguf_writer_begin(job->writer, err);
     if (!status)
         status = quant_run(job->model, job->writer, job->items, job->n_items, &settings, err);

@@ -1,0 +1,88 @@
+/*
+ * Files that gguf-eval writes: complete or absent. Written under another name in the same
+ * folder and renamed at the end. An older file of that name is replaced: it is a result
+ * that can be made again, unless it is an input.
+ */
+#include "tools/gguf-eval/eval.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char *unfinished; /* the temporary name while there is one */
+
+static void remove_unfinished(void)
+{
+    if (unfinished)
+        unlink(unfinished);
+}
+
+static void refuse_input(const char *path, const struct stat *out, const char *input)
+{
+    struct stat in;
+    if (input && stat(input, &in) == 0 && in.st_dev == out->st_dev && in.st_ino == out->st_ino)
+        cli_die("%s: is the input %s itself; give the output another name", path, input);
+}
+
+void output_check(const char *path, const struct request *r)
+{
+    const char *const inputs[] = {r->text, r->tokens, r->imatrix, r->choices};
+    struct stat out;
+    if (stat(path, &out) != 0)
+        return;
+    if (S_ISDIR(out.st_mode))
+        cli_die("%s: is a folder", path);
+    for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++)
+        refuse_input(path, &out, inputs[i]);
+    for (int i = 0; i < r->n_files; i++)
+        refuse_input(path, &out, r->files[i]);
+}
+
+/* The mode that fopen would have given. */
+static void set_mode(int fd)
+{
+    mode_t mask = umask(0);
+    umask(mask);
+    (void)fchmod(fd, 0666 & ~mask);
+}
+
+void output_open(struct output *output, const char *path)
+{
+    struct stat old;
+    *output = (struct output){.path = path};
+    if (stat(path, &old) == 0 && !S_ISREG(old.st_mode)) { /* a pipe, /dev/stdout */
+        output->file = fopen(path, "wb");
+    } else {
+        size_t size = strlen(path) + sizeof ".XXXXXX";
+        unfinished = cli_alloc(size, 1);
+        snprintf(unfinished, size, "%s.XXXXXX", path);
+        int fd = mkstemp(unfinished);
+        if (fd < 0) {
+            free(unfinished);
+            unfinished = NULL;
+        } else {
+            atexit(remove_unfinished);
+            set_mode(fd);
+            output->file = fdopen(fd, "wb");
+        }
+    }
+    if (!output->file)
+        output_failed(output);
+}
+
+void output_failed(const struct output *output)
+{
+    cli_die("%s: cannot be written: %s", output->path, strerror(errno));
+}
+
+void output_close(struct output *output)
+{
+    bool failed = ferror(output->file) != 0;
+    if (fflush(output->file) != 0 || failed || fclose(output->file) != 0 ||
+        (unfinished && rename(unfinished, output->path) != 0))
+        output_failed(output);
+    free(unfinished);
+    unfinished = NULL;
+}

@@ -1,0 +1,108 @@
+/* Texts and lists of tokens from files. */
+#include "tools/gguf-eval/eval.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "libgguf/utf8.h"
+
+#define READ_STEP (1u << 20)
+
+static gzFile open_file(const char *path)
+{
+    gzFile file;
+    errno = 0;
+    if (strcmp(path, "-") == 0)
+        file = gzdopen(dup(STDIN_FILENO), "rb");
+    else
+        file = gzopen(path, "rb");
+    if (!file)
+        cli_die("%s: cannot be opened: %s", path, errno ? strerror(errno) : "out of memory");
+    return file;
+}
+
+/* The whole file, unpacked. zlib hands a file that is not packed through as it is. */
+static struct text read_all(const char *path)
+{
+    struct text text = {0};
+    gzFile file = open_file(path);
+    for (size_t capacity = 0;;) {
+        if (capacity - text.size < READ_STEP) {
+            capacity = capacity + capacity / 2 + 2 * READ_STEP;
+            text.data = cli_grow(text.data, capacity, 1);
+        }
+        int n = gzread(file, text.data + text.size, READ_STEP);
+        int number;
+        if (n < 0 || (n == 0 && gzerror(file, &number) && number == Z_BUF_ERROR)) {
+            const char *why = gzerror(file, &number);
+            cli_die("%s: cannot be read: %s", path,
+                    number == Z_ERRNO ? strerror(errno)
+                    : *why            ? why
+                                      : "cut short");
+        }
+        if (n == 0)
+            break;
+        text.size += (size_t)n;
+    }
+    gzclose(file);
+    return text;
+}
+
+static void check_utf8(const char *path, struct text text)
+{
+    const unsigned char *p = (const unsigned char *)text.data;
+    for (size_t i = 0; i < text.size;) {
+        uint32_t code;
+        size_t n = gguf_utf8_decode(p + i, text.size - i, &code);
+        if (n == 0)
+            cli_die(
+                "%s: the text is not UTF-8: byte 0x%02X at offset %zu; convert it first, for "
+                "instance with iconv",
+                path, p[i], i);
+        i += n;
+    }
+}
+
+struct text text_read(const char *path)
+{
+    struct text text = read_all(path);
+    check_utf8(path, text);
+    return text;
+}
+
+void text_free(struct text *text)
+{
+    free(text->data);
+    *text = (struct text){0};
+}
+
+static bool is_between(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r') || c == ',' || c == '[' || c == ']';
+}
+
+void text_read_ids(const char *path, struct token_list *list)
+{
+    struct text text = read_all(path);
+    for (size_t i = 0; i < text.size;) {
+        if (is_between(text.data[i])) {
+            i++;
+            continue;
+        }
+        uint64_t id = 0;
+        size_t start = i;
+        while (i < text.size && text.data[i] >= '0' && text.data[i] <= '9' && id <= INT32_MAX)
+            id = id * 10 + (uint64_t)(text.data[i++] - '0');
+        if (i == start || id > INT32_MAX || (i < text.size && !is_between(text.data[i])))
+            cli_die("%s: offset %zu: expected a token id, found \"%.*s\"", path, start,
+                    (int)(text.size - start < 16 ? text.size - start : 16), text.data + start);
+        if (!token_list_add(list, (int32_t)id))
+            cli_die_memory();
+    }
+    text_free(&text);
+    if (list->count == 0)
+        cli_die("%s: there are no token ids in it", path);
+}
