@@ -270,22 +270,31 @@ static struct graph graph_of(const struct model_hparams *h)
     return (struct graph){NULL, 0, 2, 2};
 }
 
-/* The widest layer of a share: bounds for its buffers. */
+/* The widest layer of a share: what its buffers depend on. */
 struct widest {
     uint64_t cells;       /* of a layer with a KV cache */
+    uint64_t mask_cells;  /* of one mask for full attention and one for windows together */
     uint64_t heads;       /* query heads */
     uint64_t query;       /* heads * key_length */
-    uint64_t feed;        /* elements that the feed-forward part holds for a token at once */
+    uint64_t narrow;      /* elements that the feed-forward part holds for a token at least */
+    uint64_t wide;        /* and on a CPU, which keeps the outputs of experts as well */
     uint64_t cache_bytes; /* of an f16 copy of the layer's KV cache */
 };
 
-/* Gate and up side by side; of experts, those that are used. */
-static uint64_t feed_elements(const struct model_hparams *h, uint32_t layer)
+/* Gate and up, or the projections of a recurrent layer, for one token; of experts, those
+ * that are used. [0] on a GPU, [1] on a CPU. */
+static void feed_elements(const struct model_hparams *h, uint32_t layer, uint64_t elements[2])
 {
     const struct model_layer_hparams *l = &h->layer[layer];
     uint64_t expert = l->expert_ff_length ? l->expert_ff_length : l->ff_length;
+    uint64_t used = memory_product(l->experts_used, expert);
+    uint64_t recurrent = l->recurrent ? 6 * (uint64_t)h->ssm_inner_size : 0;
     bool dense = h->experts == 0 || layer < h->leading_dense;
-    return 2 * (dense ? l->ff_length : memory_product(l->experts_used, expert));
+    elements[0] = dense ? 3 * (uint64_t)l->ff_length : 2 * used;
+    elements[1] = dense ? 3 * (uint64_t)l->ff_length
+                        : memory_sum(3 * used, memory_product(l->experts_used, h->embedding));
+    elements[0] = larger(elements[0], recurrent);
+    elements[1] = larger(elements[1], recurrent);
 }
 
 static uint64_t f16_cache_bytes(const struct model_hparams *h, const struct memory_run *run,
@@ -296,22 +305,37 @@ static uint64_t f16_cache_bytes(const struct model_hparams *h, const struct memo
     return h->layer[layer].own_cache ? product3(memory_cells(h, run, layer), elements, 2) : 0;
 }
 
+static void widen(struct widest *w, const struct model_hparams *h, const struct memory_run *run,
+                  uint32_t layer)
+{
+    const struct model_layer_hparams *l = &h->layer[layer];
+    uint32_t length = l->sliding ? h->key_length_sliding : h->key_length;
+    uint64_t feed[2];
+    if (is_latent(h) && h->key_length_mla)
+        length = h->key_length_mla;
+    feed_elements(h, layer, feed);
+    if (l->kv_heads > 0)
+        w->cells = larger(w->cells, memory_cells(h, run, layer) / run->sequences);
+    w->heads = larger(w->heads, l->heads);
+    w->query = larger(w->query, memory_product(l->heads, length));
+    w->narrow = larger(w->narrow, feed[0]);
+    w->wide = larger(w->wide, feed[1]);
+    w->cache_bytes = larger(w->cache_bytes, f16_cache_bytes(h, run, layer));
+}
+
 static struct widest find_widest(const struct model_hparams *h, const struct memory_run *run,
                                  uint32_t first, uint32_t last)
 {
     struct widest w = {0};
+    uint64_t window = 0;
     for (uint32_t i = first; i < last && i < h->layers; i++) {
-        const struct model_layer_hparams *l = &h->layer[i];
-        uint32_t length = l->sliding ? h->key_length_sliding : h->key_length;
-        if (is_latent(h) && h->key_length_mla)
-            length = h->key_length_mla;
-        if (l->kv_heads > 0)
-            w.cells = larger(w.cells, memory_cells(h, run, i) / run->sequences);
-        w.heads = larger(w.heads, l->heads);
-        w.query = larger(w.query, memory_product(l->heads, length));
-        w.feed = larger(w.feed, feed_elements(h, i));
-        w.cache_bytes = larger(w.cache_bytes, f16_cache_bytes(h, run, i));
+        widen(&w, h, run, i);
+        if (keeps_window(h, run, i))
+            window = larger(window, memory_cells(h, run, i) / run->sequences);
     }
+    if (h->window && !run->engine->window_cache)
+        window = w.cells;
+    w.mask_cells = memory_sum(w.cells, window);
     return w;
 }
 
@@ -321,17 +345,10 @@ static uint64_t batch_bytes(const struct memory_run *run, uint64_t elements)
     return product3(sizeof(float), smaller(run->batch, run->context), elements);
 }
 
-/* One mask for full attention and one for layers with a window. */
-static uint64_t mask_count(const struct model_hparams *h)
-{
-    return h->window ? 2 : 1;
-}
-
-static uint64_t mask_bytes(const struct model_hparams *h, const struct memory_run *run,
-                           uint64_t cells)
+static uint64_t mask_bytes(const struct memory_run *run, const struct widest *w)
 {
     bool narrow = run->flash_attention && run->engine->mask == MEMORY_MASK_F16;
-    return memory_product(mask_count(h), batch_bytes(run, cells)) / (narrow ? 2 : 1);
+    return batch_bytes(run, w->mask_cells) / (narrow ? 2 : 1);
 }
 
 static uint64_t logits_bytes(const struct model_hparams *h, const struct memory_run *run,
@@ -351,7 +368,7 @@ static uint64_t scores_bytes(const struct model_hparams *h, const struct memory_
                              const struct widest *w, uint32_t copies)
 {
     struct graph graph = graph_of(h);
-    uint64_t masks = memory_product(mask_bytes(h, run, w->cells), copies);
+    uint64_t masks = memory_product(mask_bytes(run, w), copies);
     uint64_t scores = batch_bytes(run, memory_product(w->cells, w->heads));
     uint64_t vectors = memory_sum(memory_product(graph.vectors, h->embedding),
                                   memory_product(graph.queries, w->query));
@@ -361,14 +378,17 @@ static uint64_t scores_bytes(const struct model_hparams *h, const struct memory_
 /* In the first layer a wide mask and its f16 copy lie side by side; later only the copy is
  * left, and the feed-forward part is the widest. */
 static uint64_t flash_bytes(const struct model_hparams *h, const struct memory_run *run,
-                            const struct widest *w, uint32_t copies)
+                            const struct memory_share *share, const struct widest *w)
 {
-    uint64_t mask = mask_bytes(h, run, w->cells), more = memory_product(mask, copies - 1);
+    uint64_t mask = mask_bytes(run, w);
+    uint64_t more = memory_product(mask, share->copies > 1 ? share->copies - 1 : 0);
     bool converted = run->engine->mask == MEMORY_MASK_CONVERTED;
     uint64_t attention = memory_sum(converted ? mask + mask / 2 : mask,
                                     batch_bytes(run, 2 * (h->embedding + w->query)));
-    uint64_t feed = memory_sum(converted ? mask / 2 : mask,
-                               batch_bytes(run, 2 * (uint64_t)h->embedding + w->feed));
+    uint64_t vectors = share->gpu ? 2 * (uint64_t)h->embedding
+                                  : memory_sum(3 * (uint64_t)h->embedding, w->query);
+    uint64_t feed = memory_sum(vectors, share->gpu ? w->narrow : w->wide);
+    feed = memory_sum(converted ? mask / 2 : mask, batch_bytes(run, feed));
     return memory_sum(more, larger(attention, feed));
 }
 
@@ -380,9 +400,9 @@ static bool is_quantized(uint32_t type)
 static uint64_t graph_bytes(const struct model_hparams *h, const struct memory_run *run,
                             const struct memory_share *share, const struct widest *w)
 {
-    uint32_t copies = share->copies ? share->copies : 1;
-    uint64_t bytes =
-        run->flash_attention ? flash_bytes(h, run, w, copies) : scores_bytes(h, run, w, copies);
+    uint64_t bytes = run->flash_attention
+                         ? flash_bytes(h, run, share, w)
+                         : scores_bytes(h, run, w, share->copies ? share->copies : 1);
     if (run->engine->copies_cache && share->gpu && run->flash_attention &&
         (is_quantized(run->type_k) || is_quantized(run->type_v)))
         bytes = memory_sum(bytes, w->cache_bytes);
@@ -418,6 +438,8 @@ struct memory_range memory_compute(const struct model_hparams *h, const struct m
     uint64_t expected = larger(graph, logits);
     if (is_plain(h, share) && (logits >= graph || !run->flash_attention))
         return (struct memory_range){scaled(expected, 0.98), expected, scaled(expected, 1.15)};
+    if (is_plain(h, share))
+        return (struct memory_range){scaled(expected, 0.7), expected, scaled(expected, 1.15)};
     /* the masks and copies are certain, the rest of the graph is less so */
     return (struct memory_range){scaled(expected, 0.6), expected, scaled(expected, 1.6)};
 }
@@ -426,7 +448,7 @@ struct memory_range memory_compute_host(const struct model_hparams *h,
                                         const struct memory_run *run, uint32_t copies)
 {
     struct widest w = find_widest(h, run, 0, h->layers);
-    uint64_t masks = memory_product(mask_bytes(h, run, w.cells), copies ? copies : 1);
+    uint64_t masks = memory_product(mask_bytes(run, &w), copies ? copies : 1);
     uint64_t expected = memory_sum(masks, batch_bytes(run, h->embedding));
     if (!h->experts && !is_latent(h))
         return (struct memory_range){expected, expected, expected};

@@ -129,7 +129,8 @@ struct memory_share {
  *   logits     4 outputs vocab + k 4 batch embedding     (k 1; 3 for gemma4)
  *   attention  4 cells batch (heads + masks) + 4 batch (2 embedding + 2 heads key_length)
  *              without flash attention; 3 embedding + 1 heads key_length with post-norms
- *   flash      mask + 4 batch (2 embedding + the widest of feed-forward and attention)
+ *   flash      mask + 4 batch (2 embedding + 3 feed_forward) on a GPU, one embedding and the
+ *              queries more on a CPU; 2 used experts on a GPU, 3 and their outputs on a CPU
  * The range is narrow where logs show the formula to be exact (a dense model on one device)
  * and wide elsewhere: experts, latent attention, recurrent layers, several devices.
  */
