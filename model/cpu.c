@@ -4,6 +4,7 @@
 extern const struct model_kernels model_kernels_scalar;
 #if defined(__x86_64__)
 extern const struct model_kernels model_kernels_avx2, model_kernels_avx512;
+extern const struct model_kernels8 model_kernels8_avx512;
 #elif defined(__aarch64__)
 extern const struct model_kernels model_kernels_neon;
 #endif
@@ -23,4 +24,14 @@ const struct model_kernels *model_kernels_at(enum quant_cpu cpu)
     default:
         return &model_kernels_scalar;
     }
+}
+
+const struct model_kernels8 *model_kernels8_at(enum quant_cpu cpu)
+{
+#if defined(__x86_64__)
+    if (cpu == QUANT_CPU_AVX512 && __builtin_cpu_supports("avx512vnni"))
+        return &model_kernels8_avx512;
+#endif
+    (void)cpu;
+    return NULL;
 }

@@ -5,6 +5,7 @@
 #include "model/arch.h"
 #include "model/kernels/kernels.h"
 #include "model/model.h"
+#include "quant/levels.h"
 
 /* ---- Weights ---------------------------------------------------------------------------- */
 
@@ -16,6 +17,7 @@ struct model_weight {
     uint64_t row_bytes;
     const unsigned char *data; /* [experts][rows][row_bytes] */
     quant_decode_fn decode;
+    const struct quant_levels_format *levels; /* NULL: the type has none */
     float *vector; /* the values, of a tensor with one dimension; otherwise NULL */
     void *owned;   /* where the file is not mapped */
 };
@@ -89,6 +91,7 @@ struct model {
     struct model_hparams h;
     const struct model_arch *arch;
     const struct model_kernels *kernels;
+    const struct model_kernels8 *kernels8; /* NULL: none */
     enum quant_cpu cpu;
     int threads;
     struct model_weight *weights; /* all of them */

@@ -4,11 +4,6 @@
 
 #include "model/internal.h"
 
-struct matmul_input {
-    const float *x; /* [n][columns] */
-    size_t n, columns;
-};
-
 /* The laid-out input, and the scratch of one thread. */
 size_t matmul_packed_bytes(const struct model *model, size_t n, size_t columns);
 size_t matmul_scratch_bytes(const struct model *model, size_t n);

@@ -36,6 +36,7 @@ static enum gguf_status set_machine(struct model *model, struct gguf_error *err)
                          "this machine does not run the kernels of the level %s",
                          quant_cpu_name(model->cpu));
     model->kernels = model_kernels_at(model->cpu);
+    model->kernels8 = model_kernels8_at(model->cpu);
     model->threads = s->threads > 0 ? s->threads : omp_get_max_threads();
     return GGUF_OK;
 }

@@ -47,6 +47,42 @@ struct model_kernels {
     void (*gelu)(float *gate, const float *up, size_t n);
 };
 
+#define KERNEL_MR8 6
+#define KERNEL_NR8 32
+
+/*
+ * A tile of a product of quantized rows: c[i][r] (+)= sum over sub-blocks b of
+ *     scale[b][r] dx[b][i] (start[b][i] + sum of w[..][r] x[..][i]) - min[b][r] xs[b][i]
+ * for i < m and r < KERNEL_NR8. Rows of c up to KERNEL_MR8 may be written if m > 1.
+ *
+ *     w          [columns / 4][KERNEL_NR8][4]   levels
+ *     scale, min [blocks][KERNEL_NR8]           min NULL: none
+ *     x          [columns / 4][KERNEL_MR8][4]
+ *     dx         [blocks][KERNEL_MR8]           scales of the inputs
+ *     xs         [blocks][KERNEL_MR8]           dx times the sum of x
+ *     start      [blocks][KERNEL_MR8]           minus the levels' offset times the sum of x
+ *     c          [KERNEL_MR8][KERNEL_NR8]
+ */
+struct kernel_tile8 {
+    const uint8_t *w;
+    const float *scale, *min;
+    const int8_t *x;
+    const float *dx, *xs;
+    const int32_t *start;
+    float *c;
+    size_t blocks, m;
+    unsigned sub; /* columns of a sub-block: 16 or 32 */
+    bool add;
+};
+
+struct model_kernels8 {
+    void (*tile)(const struct kernel_tile8 *tile);
+};
+
+/* Products in integers, of the same panels as model_kernels_at; NULL where the machine has no
+ * instruction for them or the level is another. */
+const struct model_kernels8 *model_kernels8_at(enum quant_cpu cpu);
+
 /* The kernels of a level that the machine runs. */
 const struct model_kernels *model_kernels_at(enum quant_cpu cpu);
 

@@ -1,0 +1,54 @@
+/*
+ * The input of a matrix product: rounded as the engines round it for the weights' type, and
+ * laid out for the kernels. Inside model/ only.
+ */
+#ifndef MODEL_PACK_H
+#define MODEL_PACK_H
+
+#include "model/internal.h"
+
+enum model_rounding {
+    ROUND_NONE,
+    ROUND_F16,
+    ROUND_BF16,
+    ROUND_Q8_0, /* blocks of 32, scale in F16 */
+    ROUND_Q8_1, /* likewise, and scale * sum in F16 */
+    ROUND_Q8_K  /* blocks of 256, scale in F32 */
+};
+
+/* How an input is laid out: the same for products that can share it. */
+struct pack_kind {
+    enum model_rounding rounding;
+    bool integers; /* for kernel_tile8, otherwise floats for kernel_tile */
+    unsigned sub;  /* integers: columns of a sub-block */
+    int offset;    /* integers: of the levels */
+};
+
+struct pack_kind pack_kind_of(const struct model *model, const struct model_weight *weight);
+bool pack_same(const struct pack_kind *a, const struct pack_kind *b);
+
+/* Rows of a group: the kernel's mr. */
+size_t pack_group_rows(const struct model *model, const struct pack_kind *kind);
+/* Bytes of a laid-out group of `columns` columns. */
+size_t pack_group_bytes(const struct model *model, const struct pack_kind *kind,
+                        size_t columns);
+
+/* Where the parts of a group of integers are. */
+struct pack_parts {
+    int8_t *x;
+    float *dx, *xs;
+    int32_t *start;
+};
+struct pack_parts pack_parts_of(const struct pack_kind *kind, size_t columns, void *group);
+
+/* An input of n rows. */
+struct pack_input {
+    const float *x; /* [n][columns] */
+    size_t n, columns;
+};
+
+/* Lays out group `index` of the input at `out`. */
+void pack_group(const struct model *model, const struct pack_kind *kind,
+                const struct pack_input *in, size_t index, void *out);
+
+#endif
