@@ -34,10 +34,10 @@ TOOLS   := $(notdir $(patsubst %/,%,$(wildcard tools/gguf-*/)))
 BINS    := $(TOOLS:%=$(BUILD)/%)
 MAN     := $(TOOLS:%=docs/man/%.1)
 UNIT    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*.c))
-BENCH   := $(patsubst %.c,$(BUILD)/%.o,$(filter-out %/bench_quant.c,$(wildcard tests/bench/*.c)))
+BENCH   := $(patsubst %,$(BUILD)/tests/bench/%.o,objective sets measure results compare report sheet)
 OBJECTS := $(LIB_OBJ) $(COMMON) $(BENCH) $(BUILD)/tests/bench/bench_quant.o $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/gguf-*/*.c))
 
-.PHONY: all deps deps-test demo test programs-asan bench results lint format man install uninstall clean help
+.PHONY: all deps deps-test demo test programs-asan bench bench-pipeline results lint format man install uninstall clean help
 .DELETE_ON_ERROR:
 .SECONDEXPANSION:
 
@@ -100,6 +100,8 @@ $(BUILD)/bench.a: $(BENCH)
 	@rm -f $@
 	@$(AR) rcs $@ $^
 
+$(BUILD)/tests/bench/sheet.o: CPPFLAGS_ALL += -DBENCH_FLAGS='"$(CFLAGS)"'
+
 $(BUILD)/bench_quant: $(BUILD)/tests/bench/bench_quant.o $(BUILD)/bench.a $(BUILD)/common.a $(BUILD)/libgguf.a
 	@$(CC) $(CFLAGS_ALL) $(LDFLAGS) $^ -o $@ -lcjson $(LIBS)
 
@@ -138,6 +140,9 @@ programs-asan:
 
 bench: $(BUILD)/bench_quant ## speed and error of the encoders, per type and preset
 	@$(BUILD)/bench_quant
+
+bench-pipeline: $(BUILD)/bench/make_model $(BUILD)/gguf-quant ## time gguf-quant on a 2.2 GB model; PEER=llama-quantize beside it
+	@BUILD=$(BUILD) tests/bench/pipeline.sh
 
 results: $(BUILD)/bench_quant ## write tests/results.csv anew; FORCE=1: even if an error got worse
 	@$(BUILD)/bench_quant --write tests/results.csv $(if $(FORCE),--force)

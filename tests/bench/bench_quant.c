@@ -250,6 +250,7 @@ static void run_cases(struct bench_report *r, const struct selection *s)
 {
     struct bench_timing timing;
     struct bench_case c;
+    r->load = bench_load();
     bench_timing_make(&timing);
     if (s->speed) {
         r->memcpy_speed[0] = bench_speed_memcpy(&timing, 1);
@@ -263,6 +264,7 @@ static void run_cases(struct bench_report *r, const struct selection *s)
         if (s->speed)
             add_speed(r, &timing, &c);
     }
+    r->slower = timing.n ? timing.slower / (double)timing.n : 0;
     bench_timing_free(&timing);
 }
 

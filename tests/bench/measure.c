@@ -150,6 +150,7 @@ double bench_difference(const struct bench_error *ours, const struct bench_error
 #define TIMING_ROWS    256
 #define TIMING_COLUMNS 4096
 #define MIN_PASSES     3
+#define MOST_PASSES    500
 #define MIN_SECONDS    0.1
 
 void bench_timing_make(struct bench_timing *t)
@@ -204,17 +205,31 @@ static void copy_row(const struct work *w, size_t r)
            w->t->columns * sizeof *w->t->x);
 }
 
+static double time_pass(const struct work *w, int threads)
+{
+    double begin = term_seconds();
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 4)
+    for (size_t r = 0; r < w->t->rows; r++)
+        w->row(w, r);
+    return term_seconds() - begin;
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
 static double time_work(const struct work *w, int threads)
 {
-    double best = INFINITY, start = term_seconds();
-    for (int pass = 0; pass < MIN_PASSES || term_seconds() - start < MIN_SECONDS; pass++) {
-        double begin = term_seconds();
-#pragma omp parallel for num_threads(threads) schedule(dynamic, 4)
-        for (size_t r = 0; r < w->t->rows; r++)
-            w->row(w, r);
-        best = fmin(best, term_seconds() - begin);
-    }
-    return (double)(w->t->rows * w->t->columns) / best / 1e6;
+    double seconds[MOST_PASSES], start = term_seconds();
+    size_t n = 0;
+    while (n < MIN_PASSES || (n < MOST_PASSES && term_seconds() - start < MIN_SECONDS))
+        seconds[n++] = time_pass(w, threads);
+    qsort(seconds, n, sizeof *seconds, compare_doubles);
+    w->t->slower += seconds[n / 2] / seconds[0] - 1;
+    w->t->n++;
+    return (double)(w->t->rows * w->t->columns) / seconds[0] / 1e6;
 }
 
 static size_t row_bytes(const struct bench_timing *t, uint32_t type)

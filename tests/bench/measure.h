@@ -60,6 +60,9 @@ struct bench_timing {
     size_t rows, columns;
     float *x, *importance, *y;
     unsigned char *blocks;
+    double
+        slower; /* sum over the timings of how much slower the median pass was: 0.1 for 10 % */
+    size_t n;   /* timings */
 };
 void bench_timing_make(struct bench_timing *t);
 void bench_timing_free(struct bench_timing *t);

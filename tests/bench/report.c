@@ -173,12 +173,22 @@ static void print_totals(const struct bench_report *r, const struct bench_set *s
     bench_sheet_end(&sheet);
 }
 
-void bench_report_print(const struct bench_report *r)
+static void print_machine(const struct bench_report *r)
 {
     char processor[128];
     bench_processor(processor, sizeof processor);
-    printf("%s; kernels: %s; threads: 1 and %d; benchmark compiled by %s\n\n", processor,
-           quant_cpu_name(r->cpu), r->threads, bench_compiler());
+    printf("%s, kernels %s, %s.", processor, quant_cpu_name(r->cpu), bench_compiler());
+    if (r->n_speeds)
+        printf(
+            " 1 thread and all (%d). The best of several passes over 1 M weights; the median "
+            "pass was %.0f %% slower. Load of the machine before: %.1f.",
+            r->threads, 100 * r->slower, r->load);
+    printf("\n\n");
+}
+
+void bench_report_print(const struct bench_report *r)
+{
+    print_machine(r);
     if (r->n_speeds)
         print_speeds(r);
     for (size_t i = 0; i < r->n_sets; i++) {
@@ -207,6 +217,7 @@ static void json_pair(cJSON *parent, const char *key, const double speed[2])
 
 static void json_speeds(cJSON *root, const struct bench_report *r)
 {
+    json_f64(root, "median_slower", r->slower);
     json_pair(root, "memcpy", r->memcpy_speed);
     cJSON *rounding = json_add_object(root, "rounding");
     for (size_t i = 0; i < r->n_rounding; i++)
@@ -261,6 +272,7 @@ void bench_report_json(const struct bench_report *r)
     json_text(root, "kernels", quant_cpu_name(r->cpu));
     json_text(root, "compiler", bench_compiler());
     json_u64(root, "threads", (uint64_t)r->threads);
+    json_f64(root, "load", r->load);
     if (r->n_speeds)
         json_speeds(root, r);
     cJSON *errors = json_add_array(root, "errors");

@@ -31,6 +31,8 @@ struct bench_report {
     enum bench_output output;
     bool classes; /* the errors of each group too */
     double memcpy_speed[2];
+    double load;   /* bench_load before the first timing */
+    double slower; /* the mean of bench_timing.slower */
     struct bench_floor *rounding;
     size_t n_rounding;
     struct bench_speed *speeds;
@@ -63,7 +65,9 @@ void bench_sheet_end(struct bench_sheet *sheet);
 
 /* The processor's name as the system gives it, or "unknown". */
 void bench_processor(char *out, size_t size);
-/* "gcc 12.2.0", the compiler of the benchmark. */
+/* Compiler and flags: "gcc 12.2.0 -O2 -g". */
 const char *bench_compiler(void);
+/* Runnable processes, the mean of the last minute; 0 where the system does not say. */
+double bench_load(void);
 
 #endif

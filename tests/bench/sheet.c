@@ -5,7 +5,12 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#ifndef BENCH_FLAGS /* CFLAGS of the Makefile */
+#define BENCH_FLAGS ""
+#endif
 
 struct bench_sheet bench_sheet_begin(const char *columns, bool markdown)
 {
@@ -70,10 +75,20 @@ void bench_processor(char *out, size_t size)
 const char *bench_compiler(void)
 {
 #if defined(__clang__)
-    return "clang " __clang_version__;
+    return "clang " __clang_version__ " " BENCH_FLAGS;
 #elif defined(__GNUC__)
-    return "gcc " __VERSION__;
+    return "gcc " __VERSION__ " " BENCH_FLAGS;
 #else
     return "unknown";
 #endif
+}
+
+double bench_load(void)
+{
+    char line[64];
+    FILE *file = fopen("/proc/loadavg", "r");
+    double load = file && fgets(line, sizeof line, file) ? strtod(line, NULL) : 0;
+    if (file)
+        fclose(file);
+    return load;
 }
