@@ -37,7 +37,7 @@ UNIT    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*.c))
 BENCH   := $(patsubst %,$(BUILD)/tests/bench/%.o,objective sets measure results compare report sheet)
 OBJECTS := $(LIB_OBJ) $(COMMON) $(BENCH) $(BUILD)/tests/bench/bench_quant.o $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/gguf-*/*.c))
 
-.PHONY: all deps deps-test demo test programs-asan bench bench-pipeline results lint format man install uninstall clean help
+.PHONY: all deps deps-test demo test programs-asan fuzz bench bench-pipeline results lint format man install uninstall clean help
 .DELETE_ON_ERROR:
 .SECONDEXPANSION:
 
@@ -117,9 +117,15 @@ $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/common.a $(BUILD)/libgguf.a
 	@$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) -MMD -MP $< -o $@ $(BUILD)/common.a $(BUILD)/libgguf.a -lcjson $(LIBS)
 
 # The kernels alone, so that it can be built for another kind of machine and linked statically.
-CHECKED := $(KERNELS) $(addprefix $(BUILD)/,quant/cpu.o quant/iq_tables.o libgguf/types.o)
+CHECKED := $(filter $(BUILD)/quant/%,$(KERNELS)) $(addprefix $(BUILD)/,quant/cpu.o quant/iq_tables.o libgguf/types.o)
 $(BUILD)/checkquant: tests/checkquant.c $(CHECKED)
 	@$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) -MMD -MP $< -o $@ $(CHECKED) -lm
+
+# Fuzz targets run by a driver of our own, or with FUZZ_MAIN= and libFuzzer: tests/fuzz/run.sh.
+FUZZ_MAIN = tests/fuzz/driver.c
+$(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/fuzz.h tests/fuzz/driver.c $(BUILD)/libgguf.a
+	@mkdir -p $(@D)
+	@$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) $< $(FUZZ_MAIN) $(BUILD)/libgguf.a -o $@ $(LIBS)
 
 $(BUILD)/faultio.so: tests/faults/faultio.c
 	@mkdir -p $(@D)
@@ -137,6 +143,9 @@ test: deps-test ## install what the tests need, build, run every test
 ASAN := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
 programs-asan:
 	@$(MAKE) -s --no-print-directory BUILD=$(BUILD)/asan CFLAGS="$(ASAN)" $(TOOLS:%=$(BUILD)/asan/%)
+
+fuzz: ## libFuzzer on every target, FUZZ_SECONDS (600) each
+	@BUILD=$(BUILD) tests/fuzz/run.sh $(or $(FUZZ_SECONDS),600)
 
 bench: $(BUILD)/bench_quant ## speed and error of the encoders, per type and preset
 	@$(BUILD)/bench_quant

@@ -28,7 +28,7 @@ for t in "$@"; do
 done
 
 for script in tests/layers.sh tests/manners.sh tests/install.sh tests/docs.sh tests/cli/run.sh \
-  tests/corpus.sh tests/digests.sh tests/faults/faults.sh tests/remote/run.sh \
+  tests/corpus.sh tests/digests.sh tests/fuzz/run.sh tests/faults/faults.sh tests/remote/run.sh \
   tests/interop/run.sh; do
   "$script" >"$log" 2>&1
   rc=$?

@@ -1,0 +1,117 @@
+/* Opening and reading GGUF: metadata, tensors, hyperparameters, vocabulary. */
+#include "tests/fuzz/fuzz.h"
+#include "libgguf/gguf.h"
+#include "model/hparams.h"
+#include "model/tokenizer.h"
+#include "tests/unit/tiny_gguf.h"
+
+/* Reads every byte of a value, through every reader. */
+static void walk(struct gguf_value value)
+{
+    struct gguf_iter it = gguf_items(value);
+    struct gguf_value item;
+    struct gguf_str string;
+    double number;
+    uint64_t visited = 0, sum = 0;
+    while (gguf_next(&it, &item)) {
+        visited++;
+        if (item.type == GGUF_VALUE_ARRAY)
+            walk(item);
+        else if (gguf_value_f64(item, &number))
+            sum += number > 0;
+        else if (gguf_value_string(item, &string) && string.size > 0)
+            sum += (unsigned char)string.data[string.size - 1];
+    }
+    fuzz_assert(visited == value.count);
+    (void)sum;
+}
+
+static void read_tensor(const struct gguf *model, const struct gguf_tensor *t)
+{
+    unsigned char bytes[512];
+    const struct gguf_type_info *info = gguf_type_find(t->type);
+    if (!t->readable || t->bytes == 0)
+        return;
+    fuzz_assert(info && info->block_bytes > 0 && info->block_bytes <= sizeof bytes);
+    uint64_t last = t->bytes - info->block_bytes;
+    fuzz_assert(!gguf_tensor_read(model, t, 0, bytes, info->block_bytes, NULL));
+    fuzz_assert(!gguf_tensor_read(model, t, last, bytes, info->block_bytes, NULL));
+    fuzz_assert(gguf_tensor_read(model, t, t->bytes, bytes, 1, NULL) == GGUF_ERR_ARGUMENT);
+}
+
+static void tokenize(const struct gguf *model)
+{
+    static const char text[] = "Hello, world!  caf\xc3\xa9 <s> 12345 \xff";
+    struct tokenizer *tokenizer;
+    struct token_list list = {0};
+    char *decoded = NULL;
+    size_t size;
+    if (tokenizer_open(&tokenizer, model, NULL))
+        return;
+    const struct gguf_str input = {text, sizeof text - 1};
+    enum gguf_status status = tokenizer_encode(
+        tokenizer, input, TOKENIZER_ADD_SPECIAL | TOKENIZER_PARSE_SPECIAL, &list, NULL);
+    if (!status)
+        fuzz_assert(
+            !tokenizer_decode(tokenizer, list.ids, list.count, 0, &decoded, &size, NULL));
+    free(decoded);
+    token_list_free(&list);
+    tokenizer_close(tokenizer);
+}
+
+static void read_all(const struct gguf *model)
+{
+    static struct model_hparams hparams;
+    for (size_t i = 0; i < gguf_kv_count(model); i++)
+        walk(gguf_kv_at(model, i)->value);
+    for (size_t i = 0; i < gguf_tensor_count(model); i++)
+        read_tensor(model, gguf_tensor_at(model, i));
+    (void)model_hparams_read(&hparams, model, NULL);
+    (void)model_hparams_read_shape(&hparams, model, NULL);
+    tokenize(model);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const unsigned flags[] = {GGUF_OPEN_SINGLE, GGUF_OPEN_SINGLE | GGUF_OPEN_INSPECT};
+    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
+        struct gguf *model = NULL;
+        struct gguf_error err;
+        enum gguf_status status = gguf_open_memory(&model, data, size, flags[i], &err);
+        fuzz_assert((status == GGUF_OK) == (model != NULL));
+        if (model)
+            read_all(model);
+        gguf_close(model);
+    }
+    return 0;
+}
+
+/* A small model of llama's shape with a vocabulary of one token. */
+static void add_model(struct tiny *t)
+{
+    const uint64_t ne[3] = {32, 2, 1};
+    tiny_string(t, "general.architecture", "llama");
+    tiny_u32(t, "llama.block_count", 1);
+    tiny_u32(t, "llama.context_length", 64);
+    tiny_u32(t, "llama.embedding_length", 32);
+    tiny_u32(t, "llama.feed_forward_length", 32);
+    tiny_u32(t, "llama.attention.head_count", 2);
+    tiny_string(t, "tokenizer.ggml.model", "gpt2");
+    tiny_string(t, "tokenizer.ggml.pre", "llama-bpe");
+    tiny_strings(t, "tokenizer.ggml.tokens", "a");
+    tiny_strings(t, "tokenizer.ggml.merges", "a a");
+    tiny_tensor(t, "token_embd.weight", GGUF_F32, ne, NULL);
+    tiny_tensor(t, "blk.0.attn_q.weight", GGUF_Q4_0, ne, NULL);
+}
+
+size_t fuzz_seed(size_t index, uint8_t *out)
+{
+    static struct tiny t;
+    memset(&t, 0, sizeof t);
+    if (index > 0)
+        return 0;
+    add_model(&t);
+    tiny_finish(&t);
+    memcpy(out, t.file, t.file_size);
+    return t.file_size;
+}
