@@ -25,6 +25,11 @@ struct cursor {
 static inline uint64_t bytes_load(const unsigned char *p, size_t width, bool big_endian)
 {
     uint64_t v = 0;
+    if (width == 8 && !big_endian) { /* the usual one, which compilers make a single load */
+        for (size_t i = 0; i < 8; i++)
+            v |= (uint64_t)p[i] << 8 * i;
+        return v;
+    }
     for (size_t i = 0; i < width; i++)
         v |= (uint64_t)p[i] << 8 * (big_endian ? width - 1 - i : i);
     return v;

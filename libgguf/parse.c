@@ -108,6 +108,21 @@ static enum gguf_status parse_value(struct parse *p, struct gguf_str key, uint32
     return GGUF_OK;
 }
 
+/* The strings of an array are most of a long header. Those that are whole are passed over
+ * here; the next one, if there is one, is for parse_value to wait for or to refuse. */
+static uint64_t pass_strings(struct cursor *c, uint64_t count)
+{
+    size_t width = c->short_sizes ? 4 : 8;
+    uint64_t n = 0;
+    for (; n < count && cursor_left(c) >= width; n++) {
+        uint64_t size = bytes_load(c->data + c->pos, width, c->big_endian);
+        if (size > cursor_left(c) - width)
+            break;
+        c->pos += width + size;
+    }
+    return n;
+}
+
 /* Elements of variable size are walked; the rest is one step. */
 static enum gguf_status parse_items(struct parse *p, struct gguf_str key, int depth,
                                     struct gguf_value *array)
@@ -120,7 +135,8 @@ static enum gguf_status parse_items(struct parse *p, struct gguf_str key, int de
         return GGUF_OK;
     }
     enum gguf_status status = GGUF_OK;
-    for (uint64_t i = 0; i < array->count && !p->c.short_of && !status; i++) {
+    uint64_t first = array->item == GGUF_VALUE_STRING ? pass_strings(&p->c, array->count) : 0;
+    for (uint64_t i = first; i < array->count && !p->c.short_of && !status; i++) {
         struct gguf_value item;
         status = parse_value(p, key, array->item, depth, &item);
     }
