@@ -317,30 +317,60 @@ static void list_names(char *out, size_t size, const struct hardware *const *row
         used += (size_t)snprintf(out + used, size - used, "%s%s", i ? ", " : "", rows[i]->name);
 }
 
-/* The rows that have most words in common with a name that no row has; of the same number,
- * those with the fewest other words. */
-static size_t near_rows(const struct hardware_table *table, const struct name *wanted,
-                        unsigned kinds, const struct hardware *near[5])
+static size_t common_start(const char *a, const char *b)
 {
     size_t n = 0;
-    size_t score[5];
+    while (a[n] && a[n] == b[n])
+        n++;
+    return n;
+}
+
+/* Letters of `wanted` that no word of the row begins with. */
+static size_t unlike(const struct name *wanted, const struct name *row, size_t *letters)
+{
+    size_t sum = 0;
+    *letters = 0;
+    for (size_t i = 0; i < wanted->n; i++) {
+        size_t best = 0, length = strlen(wanted->word[i]);
+        for (size_t j = 0; j < row->n; j++) {
+            size_t n = common_start(wanted->word[i], row->word[j]);
+            best = n > best ? n : best;
+        }
+        sum += length - best;
+        *letters += length;
+    }
+    return sum;
+}
+
+#define NEAR 5
+
+/* Puts a row among the nearest ones, which are in order; the number of them. */
+static size_t insert_near(const struct hardware *near[NEAR], size_t score[NEAR], size_t n,
+                          const struct hardware *row, size_t own)
+{
+    size_t at = n < NEAR ? n++ : NEAR - 1;
+    if (n == NEAR && at == NEAR - 1 && near[at] && score[at] <= own)
+        return n;
+    for (; at > 0 && score[at - 1] > own; at--) {
+        score[at] = score[at - 1];
+        near[at] = near[at - 1];
+    }
+    score[at] = own;
+    near[at] = row;
+    return n;
+}
+
+/* The rows whose names are most like one that no row has; of the same likeness, those with
+ * the fewest other words. */
+static size_t near_rows(const struct hardware_table *table, const struct name *wanted,
+                        unsigned kinds, const struct hardware *near[NEAR])
+{
+    size_t n = 0, score[NEAR] = {0};
     for (size_t i = 0; i < table->n; i++) {
         struct name name = to_words(table->rows[i].name);
-        size_t missing, extra, at;
-        compare(wanted, &name, &missing, &extra);
-        if (missing == wanted->n || !(kinds & 1u << table->rows[i].kind))
-            continue;
-        size_t own = missing * 100 + extra;
-        for (at = n < 5 ? n++ : 5; at > 0 && score[at - 1] > own; at--) {
-            if (at < 5) {
-                score[at] = score[at - 1];
-                near[at] = near[at - 1];
-            }
-        }
-        if (at < 5) {
-            score[at] = own;
-            near[at] = &table->rows[i];
-        }
+        size_t letters, missing = unlike(wanted, &name, &letters);
+        if (missing < letters && (kinds & 1u << table->rows[i].kind))
+            n = insert_near(near, score, n, &table->rows[i], missing * 100 + name.n);
     }
     return n;
 }
@@ -357,7 +387,7 @@ struct hardware hardware_find(const struct hardware_table *table, const char *te
     list_names(names, sizeof names, s.found, s.n);
     if (s.n > 1)
         cli_die("--%s: \"%s\" may be any of: %s", option, text, names);
-    const struct hardware *near[5] = {NULL};
+    const struct hardware *near[NEAR] = {NULL};
     size_t n = near_rows(table, &wanted, kinds, near);
     list_names(names, sizeof names, near, n);
     if (n)

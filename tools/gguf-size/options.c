@@ -230,12 +230,14 @@ static int parse_word(const char *option, const char *value, const char *const *
 static const struct memory_engine *parse_engine(const char *value)
 {
     const struct memory_engine *engine = memory_engine_find(value);
-    if (!engine) {
-        for (size_t i = 0; memory_engine_at(i); i++)
-            cli_error("--engine %s: %s", memory_engine_at(i)->name,
-                      memory_engine_at(i)->summary);
-        cli_die("--engine: there is no engine \"%s\"", value);
+    char list[512] = "";
+    for (size_t i = 0; memory_engine_at(i) && !engine; i++) {
+        size_t used = strlen(list);
+        snprintf(list + used, sizeof list - used, "%s%s (%s)", i ? "; " : "",
+                 memory_engine_at(i)->name, memory_engine_at(i)->summary);
     }
+    if (!engine)
+        cli_die("--engine: expected one of %s; found \"%s\"", list, value);
     return engine;
 }
 

@@ -265,17 +265,25 @@ static void print_answers(const struct situation *s, const struct plan *plan)
             "", term_bytes(plan->devices[plan->n_devices - 1].weights).text);
 }
 
+void plan_modelfile(char *out, size_t size, const struct situation *s, const struct plan *plan,
+                    const char *separator)
+{
+    const char *input = s->request->input ? s->request->input : "model.gguf";
+    bool elsewhere = input[0] == '/' || s->subject->remote;
+    snprintf(out, size, "FROM %s%s%sPARAMETER num_ctx %llu%sPARAMETER num_gpu %u",
+             elsewhere ? "" : "./", input, separator, (unsigned long long)plan->run.context,
+             separator, plan->gpu_layers);
+}
+
 static void print_commands(const struct situation *s, const struct plan *plan)
 {
-    char command[2048];
-    const char *input = s->request->input ? s->request->input : "model.gguf";
+    char text[4096];
     if (plan->verdict == VERDICT_NO)
         return;
-    plan_command(command, sizeof command, s, plan);
-    printf("\n%s\n", command);
-    printf("Ollama Modelfile:  FROM %s%s / PARAMETER num_ctx %llu / PARAMETER num_gpu %u\n",
-           input[0] == '/' || s->subject->remote ? "" : "./", input,
-           (unsigned long long)plan->run.context, plan->gpu_layers);
+    plan_command(text, sizeof text, s, plan);
+    printf("\n%s\n", text);
+    plan_modelfile(text, sizeof text, s, plan, " / ");
+    printf("Ollama Modelfile:  %s\n", text);
 }
 
 /* ---- Quantizations ------------------------------------------------------------------------

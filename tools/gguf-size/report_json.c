@@ -91,7 +91,7 @@ static void add_quants(cJSON *root, const struct situation *s, const struct quan
 void report_json(const struct situation *s, const struct plan *plan,
                  const struct quant_table *quants)
 {
-    char text[2048];
+    char text[4096];
     cJSON *root = json_object();
     plan_verdict(text, sizeof text, plan, s->subject);
     json_text(root, "verdict", text);
@@ -109,6 +109,8 @@ void report_json(const struct situation *s, const struct plan *plan,
     add_range(root, "prompt_tokens_per_second", plan->prompt);
     plan_command(text, sizeof text, s, plan);
     json_text(root, "command", text);
+    plan_modelfile(text, sizeof text, s, plan, "\n");
+    json_text(root, "modelfile", text);
     if (quants)
         add_quants(root, s, quants);
     json_print(root);

@@ -233,6 +233,9 @@ void report_html(const struct situation *s, const struct plan *plan,
 struct term_text speed_text(struct speed_range r);
 /* The command of llama.cpp, "llama-cli -m ...". */
 void plan_command(char *out, size_t size, const struct situation *s, const struct plan *plan);
+/* The lines of an Ollama Modelfile. */
+void plan_modelfile(char *out, size_t size, const struct situation *s, const struct plan *plan,
+                    const char *separator);
 
 /* The questions that the command line may ask (options.c). */
 void request_parse(struct request *request, struct cli *cli);

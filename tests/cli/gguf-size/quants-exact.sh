@@ -1,0 +1,9 @@
+# sizes are those of the files that gguf-quant writes
+for model in fixtures/*.gguf; do
+  gguf-size --json --quants --ram 8G $model | tr -d '\t\n' | grep -o '"type":"[^"]*","bits_per_weight":[^,]*,"file_bytes":[0-9]*' |
+    sed 's/"type":"\([^"]*\)".*"file_bytes":\([0-9]*\)/\1 \2/' >$TMP/sizes
+  while read -r type size; do
+    gguf-quant -q --force --allow-requantize $model $TMP/out.gguf $type 2>/dev/null
+    [ "$(wc -c <$TMP/out.gguf)" = "$size" ] && echo "$type $size" || echo "$type $size differs: $(wc -c <$TMP/out.gguf)"
+  done <$TMP/sizes
+done

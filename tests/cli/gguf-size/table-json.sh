@@ -1,0 +1,1 @@
+gguf-size --params 7B --table --json | head -12

@@ -1,0 +1,1 @@
+gguf-size --json --params 8B --train qlora --rank 32 --ram 64G
