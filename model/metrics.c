@@ -18,8 +18,8 @@ static float maximum(const float *x, size_t n)
 /* log(sum(exp(x))), without overflow. */
 static double log_sum_exp(const float *x, size_t n)
 {
-    double max = maximum(x, n), sum = 0;
-    for (size_t i = 0; i < n; i++)
+    double max = maximum(x, n), sum = exp(x[0] - max);
+    for (size_t i = 1; i < n; i++)
         sum += exp(x[i] - max);
     return max + log(sum);
 }
@@ -54,8 +54,9 @@ void metrics_base_free(struct metrics_base *base)
 
 void metrics_base_set(struct metrics_base *base, const float *logits)
 {
-    double max = maximum(logits, base->vocab), sum = 0;
-    for (size_t i = 0; i < base->vocab; i++)
+    double max = maximum(logits, base->vocab), sum = exp(logits[0] - max);
+    base->p[0] = sum;
+    for (size_t i = 1; i < base->vocab; i++)
         sum += base->p[i] = exp(logits[i] - max);
     for (size_t i = 0; i < base->vocab; i++)
         base->p[i] /= sum;
@@ -94,9 +95,9 @@ void metrics_score(const struct metrics_base *base, const float *logits, size_t 
     score->p = exp(-score->nll);
     if (!base)
         return;
-    uint32_t top[METRICS_TOP];
+    uint32_t top[METRICS_TOP] = {0};
     find_top(logits, vocab, top);
-    score->dp = score->p - base->p[right];
+    score->dp = score->p - exp(base->logits[right] - base->log_sum);
     score->kld = divergence(base, logits, log_sum);
     score->top1 = top[0] == base->top[0];
     score->top5 = common(top, base->top);

@@ -309,7 +309,7 @@ static size_t find_ticks(const struct frame *f, int axis, double ticks[MAX_TICKS
     size_t n = 0;
     if (!is_log) {
         for (double t = ceil(least / step - 1e-9); n < MAX_TICKS && t * step <= most; t++)
-            ticks[n++] = t * step;
+            ticks[n++] = t * step + 0.0; /* no -0 */
         return n;
     }
     for (double power = floor(least); power <= most; power++) {

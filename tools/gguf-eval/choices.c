@@ -298,9 +298,9 @@ static void print_text(const struct subjects *subjects, const struct tally *tall
     for (size_t i = 0; i < 6; i++)
         table_cell(table, heading[i]);
     for (size_t i = 0; i < subjects->count; i++) {
-        const char *name = subjects->list[i].name;
+        const char *name = subjects->list[i].label;
         const uint64_t hits[] = {tallies[i].whole, tallies[i].by_byte};
-        table_cell_str(table, (struct gguf_str){name, strlen(name)}, 60);
+        table_cell(table, name);
         table_cellf(table, "%zu", n);
         for (size_t k = 0; k < 2; k++) {
             double low, high;

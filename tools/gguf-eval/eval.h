@@ -60,6 +60,7 @@ void output_close(struct output *output);
 /* A model that is evaluated. */
 struct subject {
     const char *name; /* of the file, or of the mix of a sweep */
+    char label[128];  /* the same as text that can be printed */
     bool is_sweep;
     struct gguf *gguf; /* borrowed from the base in a sweep */
     struct model *model;
@@ -87,8 +88,10 @@ void subjects_open(struct subjects *subjects, const struct request *r);
 void subjects_close(struct subjects *subjects);
 /* Gives every model a context of `n_ctx` positions. */
 void subjects_contexts(struct subjects *subjects, uint32_t n_ctx);
+void subject_name(struct subject *subject, const char *name);
 double subject_bpw(const struct subject *subject);
 
+struct gguf *open_file(const char *path, unsigned flags);
 /* The tokenizer of a file; a message and exit 2 where it has none. */
 struct tokenizer *open_tokenizer(const struct gguf *gguf, const char *path);
 

@@ -36,12 +36,10 @@ static void print_pieces(const struct tokenizer *t, const struct token_list *lis
 
 void run_tokenize(const struct request *r)
 {
-    struct gguf *gguf;
+    struct gguf *gguf = open_file(r->files[0], 0);
     struct gguf_error err;
     struct token_list list = {0};
     unsigned flags = r->specials ? TOKENIZER_ADD_SPECIAL | TOKENIZER_PARSE_SPECIAL : 0;
-    if (gguf_open(&gguf, r->files[0], 0, &err) != GGUF_OK)
-        die_of(r->files[0], &err);
     struct tokenizer *t = open_tokenizer(gguf, r->files[0]);
     struct text text = {0};
     if (!r->prompt)

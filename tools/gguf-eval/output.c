@@ -6,17 +6,36 @@
 #include "tools/gguf-eval/eval.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char *unfinished; /* the temporary name while there is one */
+static char *volatile unfinished; /* the temporary name while there is one */
 
 static void remove_unfinished(void)
 {
     if (unfinished)
         unlink(unfinished);
+}
+
+static void on_signal(int number)
+{
+    remove_unfinished();
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+/* However the program ends, there is no temporary file left. */
+static void guard_unfinished(void)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction action = {.sa_handler = on_signal};
+    sigemptyset(&action.sa_mask);
+    atexit(remove_unfinished);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        sigaction(numbers[i], &action, NULL);
 }
 
 static void refuse_input(const char *path, const struct stat *out, const char *input)
@@ -48,26 +67,28 @@ static void set_mode(int fd)
     (void)fchmod(fd, 0666 & ~mask);
 }
 
+/* A new file beside `path`; NULL with errno. */
+static FILE *open_beside(const char *path)
+{
+    size_t size = strlen(path) + sizeof ".XXXXXX";
+    char *name = cli_alloc(size, 1);
+    snprintf(name, size, "%s.XXXXXX", path);
+    int fd = mkstemp(name);
+    if (fd < 0) {
+        free(name);
+        return NULL;
+    }
+    unfinished = name;
+    guard_unfinished();
+    set_mode(fd);
+    return fdopen(fd, "wb");
+}
+
 void output_open(struct output *output, const char *path)
 {
     struct stat old;
-    *output = (struct output){.path = path};
-    if (stat(path, &old) == 0 && !S_ISREG(old.st_mode)) { /* a pipe, /dev/stdout */
-        output->file = fopen(path, "wb");
-    } else {
-        size_t size = strlen(path) + sizeof ".XXXXXX";
-        unfinished = cli_alloc(size, 1);
-        snprintf(unfinished, size, "%s.XXXXXX", path);
-        int fd = mkstemp(unfinished);
-        if (fd < 0) {
-            free(unfinished);
-            unfinished = NULL;
-        } else {
-            atexit(remove_unfinished);
-            set_mode(fd);
-            output->file = fdopen(fd, "wb");
-        }
-    }
+    bool is_special = stat(path, &old) == 0 && !S_ISREG(old.st_mode); /* /dev/stdout */
+    *output = (struct output){path, is_special ? fopen(path, "wb") : open_beside(path)};
     if (!output->file)
         output_failed(output);
 }

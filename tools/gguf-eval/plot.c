@@ -79,8 +79,6 @@ void report_plot(const struct subjects *s)
     puts("\nKL divergence against size");
     print_lines(&p);
     for (size_t i = 1; i < s->count && i <= MOST_POINTS; i++) {
-        printf("%12s%c  ", "", (char)('a' + (int)i - 1));
-        term_print_str(stdout, (struct gguf_str){s->list[i].name, strlen(s->list[i].name)}, 0);
-        putchar('\n');
+        printf("%12s%c  %s\n", "", (char)('a' + (int)i - 1), s->list[i].label);
     }
 }

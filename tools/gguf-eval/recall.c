@@ -163,7 +163,7 @@ static void ask(struct run *run, size_t subject, size_t n, size_t answer, struct
         for (size_t k = 0; k < run->subjects->vocab && found; k++)
             found = run->logits[k] <= run->logits[right];
     }
-    cell->p += exp(-nll / (double)answer) / FACTS;
+    cell->p += exp(-nll / (double)answer) / (double)FACTS;
     cell->found += found;
 }
 
@@ -198,10 +198,10 @@ static void print_text(const struct run *run)
            "text\n",
            FACTS);
     for (size_t i = 0; i < run->subjects->count; i++) {
-        const char *name = run->subjects->list[i].name;
+        const char *name = run->subjects->list[i].label;
         struct table *table = table_new("rrrrr");
         putchar('\n');
-        term_print_str(stdout, str(name), 0);
+        fputs(name, stdout);
         putchar('\n');
         table_cell(table, "depth");
         for (size_t l = 0; l < LENGTHS; l++)
@@ -226,9 +226,9 @@ static void json_cells(cJSON *o, const struct run *run, size_t subject)
             const struct cell *c = &run->grid.cells[subject][l][d];
             cJSON *cell = json_add_object(cells, NULL);
             json_u64(cell, "length", run->grid.lengths[l]);
-            json_f64(cell, "depth", (double)d / (DEPTHS - 1));
+            json_f64(cell, "depth", (double)d / (double)(DEPTHS - 1));
             json_f64(cell, "probability", c->p);
-            json_f64(cell, "found", (double)c->found / FACTS);
+            json_f64(cell, "found", (double)c->found / (double)FACTS);
         }
     }
 }

@@ -17,7 +17,7 @@ static void table_row(struct table *table, const char *const *cells)
 
 static void table_name(struct table *table, const struct subject *s)
 {
-    table_cell_str(table, (struct gguf_str){s->name, strlen(s->name)}, 60);
+    table_cell(table, s->label);
 }
 
 static void print_table(struct table *table)

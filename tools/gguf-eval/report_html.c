@@ -20,9 +20,9 @@ static void plot(FILE *out, const struct subjects *s, const struct chart_plot *l
         double y = value(&s->list[i]);
         if (plot.y_scale == CHART_LOG && !(y > 0))
             continue;
-        const char *slash = strrchr(s->list[i].name, '/');
+        const char *slash = strrchr(s->list[i].label, '/');
         points[series.n++] = (struct chart_point){(double)s->list[i].bytes / (1 << 20), y,
-                                                  slash ? slash + 1 : s->list[i].name};
+                                                  slash ? slash + 1 : s->list[i].label};
     }
     plot.series = &series;
     plot.n_series = 1;
@@ -84,7 +84,7 @@ static void fill_cells(struct cells *c, const struct subject *x, bool is_base)
         snprintf(c->text[10], n, "%.3f ± %.3f %%", 100 * s->dp_rms.value,
                  100 * s->dp_rms.error);
     }
-    c->cell[0] = x->name;
+    c->cell[0] = x->label;
     for (size_t i = 0; i + 1 < CELLS; i++)
         c->cell[i + 1] = c->text[i];
 }
@@ -202,21 +202,28 @@ static void print_map(FILE *out, const struct map *map, const char *name)
     chart_table_end(out);
 }
 
+/* One scale for all models. */
 static void heat_maps(FILE *out, struct subjects *s)
 {
+    struct map *maps = cli_alloc(s->count, sizeof *maps);
+    double most = 0;
     chart_heading(out, "Error of the weights by layer");
     fputs(
         "<p>Relative root mean square error of each tensor against the base. A tensor that is "
         "as in the base has an empty cell.</p>\n",
         out);
     for (size_t i = 1; i < s->count; i++) {
-        struct map map;
         subject_weight_errors(&s->list[i], &s->list[0]);
-        fill_map(&map, s->list[0].gguf, s->list[i].tensor_rmse);
-        if (map.n_layers > 0)
-            print_map(out, &map, s->list[i].name);
-        free(map.cells);
+        fill_map(&maps[i], s->list[0].gguf, s->list[i].tensor_rmse);
+        most = fmax(most, maps[i].most);
     }
+    for (size_t i = 1; i < s->count; i++) {
+        maps[i].most = most;
+        if (maps[i].n_layers > 0)
+            print_map(out, &maps[i], s->list[i].label);
+        free(maps[i].cells);
+    }
+    free(maps);
 }
 
 /* ---- The page
@@ -231,7 +238,9 @@ static void introduction(FILE *out, const struct measurement *m, const struct re
         fprintf(out, "windows of %u that move by %u", m->chunk, m->stride);
     else
         fprintf(out, "chunks of %u", m->chunk);
-    fprintf(out, ", activations %s. A number behind ± is one standard error.</p>\n",
+    fprintf(out,
+            ", activations %s. A number behind ± is one standard error. "
+            "Below and to the left is better.</p>\n",
             activations_name(r));
 }
 

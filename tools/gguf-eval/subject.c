@@ -9,6 +9,15 @@ void die_of(const char *name, const struct gguf_error *err)
     cli_die("%s: %s", name, err->message);
 }
 
+struct gguf *open_file(const char *path, unsigned flags)
+{
+    struct gguf *gguf;
+    struct gguf_error err;
+    if (gguf_open(&gguf, path, flags, &err) != GGUF_OK)
+        cli_die("%s", err.message); /* it names the file */
+    return gguf;
+}
+
 struct tokenizer *open_tokenizer(const struct gguf *gguf, const char *path)
 {
     struct tokenizer *tokenizer;
@@ -19,6 +28,12 @@ struct tokenizer *open_tokenizer(const struct gguf *gguf, const char *path)
 }
 
 /* ---- Opening -------------------------------------------------------------------- */
+
+void subject_name(struct subject *s, const char *name)
+{
+    s->name = name;
+    gguf_str_escape(s->label, sizeof s->label, (struct gguf_str){name, strlen(name)});
+}
 
 static void count_weights(struct subject *s)
 {
@@ -35,9 +50,8 @@ static void open_subject(struct subject *s, const char *path, const struct reque
     struct gguf_error err;
     struct model_settings settings = {
         .activations = r->activations, .threads = r->threads, .has_cpu = true, .cpu = r->cpu};
-    s->name = path;
-    if (gguf_open(&s->gguf, path, GGUF_OPEN_MAP, &err) != GGUF_OK)
-        die_of(path, &err);
+    subject_name(s, path);
+    s->gguf = open_file(path, GGUF_OPEN_MAP);
     if (model_open(&s->model, s->gguf, &settings, &err) != GGUF_OK)
         die_of(path, &err);
     count_weights(s);

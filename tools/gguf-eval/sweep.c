@@ -24,6 +24,8 @@ struct sweep {
     struct quant_choice *choices;  /* [tensors], of the mix at hand */
     struct quant_item *items;      /* likewise */
     char *names;                   /* the list of mixes, cut at its commas */
+    const struct quant_mix **mixes;
+    size_t n_mixes;
     enum quant_cpu cpu;
 };
 
@@ -206,7 +208,8 @@ static void add_subject(struct subjects *subjects, const struct quant_mix *mix,
         .activations = r->activations, .threads = r->threads, .has_cpu = true, .cpu = r->cpu};
     subjects->list = cli_grow(subjects->list, subjects->count + 1, sizeof *subjects->list);
     struct subject *s = &subjects->list[subjects->count++];
-    *s = (struct subject){.name = mix->name, .is_sweep = true, .gguf = subjects->list[0].gguf};
+    *s = (struct subject){.is_sweep = true, .gguf = subjects->list[0].gguf};
+    subject_name(s, mix->name);
     plan(sweep, mix, s);
     if (model_open(&s->model, s->gguf, &settings, &err) != GGUF_OK)
         die_of(mix->name, &err);
@@ -233,8 +236,11 @@ void sweep_open(struct subjects *subjects, const struct request *r)
         end = strchr(name, ',');
         if (end)
             *end++ = '\0';
-        add_subject(subjects, find_mix(name), r);
+        sweep->mixes = cli_grow(sweep->mixes, sweep->n_mixes + 1, sizeof *sweep->mixes);
+        sweep->mixes[sweep->n_mixes++] = find_mix(name);
     }
+    for (size_t i = 0; i < sweep->n_mixes; i++)
+        add_subject(subjects, sweep->mixes[i], r);
 }
 
 void sweep_close(struct sweep *sweep)
@@ -252,6 +258,7 @@ void sweep_close(struct sweep *sweep)
     free(sweep->choices);
     free(sweep->items);
     free(sweep->names);
+    free(sweep->mixes);
     quant_imatrix_close(sweep->imatrix);
     free(sweep);
 }

@@ -11,7 +11,7 @@
 
 #define READ_STEP (1u << 20)
 
-static gzFile open_file(const char *path)
+static gzFile open_text(const char *path)
 {
     gzFile file;
     errno = 0;
@@ -24,25 +24,33 @@ static gzFile open_file(const char *path)
     return file;
 }
 
+/* Dies unless this is the end of the file. zlib's messages begin with the path. */
+static void check_end(gzFile file, const char *path)
+{
+    int number;
+    const char *why = gzerror(file, &number);
+    size_t n = strlen(path);
+    if (strncmp(why, path, n) == 0 && strncmp(why + n, ": ", 2) == 0)
+        why += n + 2;
+    if (number == Z_ERRNO)
+        cli_die("%s: cannot be read: %s", path, strerror(errno));
+    if (number != Z_OK && number != Z_STREAM_END)
+        cli_die("%s: cannot be unpacked: %s", path, why);
+}
+
 /* The whole file, unpacked. zlib hands a file that is not packed through as it is. */
 static struct text read_all(const char *path)
 {
     struct text text = {0};
-    gzFile file = open_file(path);
+    gzFile file = open_text(path);
     for (size_t capacity = 0;;) {
         if (capacity - text.size < READ_STEP) {
             capacity = capacity + capacity / 2 + 2 * READ_STEP;
             text.data = cli_grow(text.data, capacity, 1);
         }
         int n = gzread(file, text.data + text.size, READ_STEP);
-        int number;
-        if (n < 0 || (n == 0 && gzerror(file, &number) && number == Z_BUF_ERROR)) {
-            const char *why = gzerror(file, &number);
-            cli_die("%s: cannot be read: %s", path,
-                    number == Z_ERRNO ? strerror(errno)
-                    : *why            ? why
-                                      : "cut short");
-        }
+        if (n <= 0)
+            check_end(file, path);
         if (n == 0)
             break;
         text.size += (size_t)n;

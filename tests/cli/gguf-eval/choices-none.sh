@@ -1,0 +1,2 @@
+echo '{"question": "a", "answer": 2}' >$TMP/q.jsonl
+gguf-eval -q fixtures/shakespeare-f16.gguf --choices $TMP/q.jsonl

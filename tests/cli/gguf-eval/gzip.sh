@@ -1,0 +1,2 @@
+gzip -c fixtures/shakespeare-heldout.txt >$TMP/text.gz
+gguf-eval -q fixtures/shakespeare-f16.gguf -f $TMP/text.gz --chunks 2 | sed 's/ *[0-9.]*$//; s/ *tokens.s$//; /^─/d'

@@ -1,0 +1,2 @@
+echo '1 2 three' >$TMP/ids
+gguf-eval fixtures/shakespeare-f16.gguf --tokens $TMP/ids --logits $TMP/out

@@ -1,0 +1,1 @@
+gguf-eval fixtures/shakespeare-f16.gguf -f fixtures/shakespeare-heldout.txt --imatrix x.gguf

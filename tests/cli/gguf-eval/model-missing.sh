@@ -1,0 +1,1 @@
+gguf-eval $TMP/none.gguf -f fixtures/shakespeare-heldout.txt

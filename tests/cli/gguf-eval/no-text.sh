@@ -1,0 +1,1 @@
+gguf-eval fixtures/shakespeare-f16.gguf

@@ -1,0 +1,1 @@
+gguf-eval -q fixtures/shakespeare-f16.gguf -f fixtures/shakespeare-heldout.txt --chunk 64 --stride 16 --chunks 4 | sed 's/ *[0-9.]*$//; s/ *tokens.s$//; /^─/d'

@@ -1,0 +1,1 @@
+gguf-eval --json --tokenize fixtures/shakespeare-f16.gguf --prompt 'To be'

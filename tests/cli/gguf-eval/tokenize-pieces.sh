@@ -1,0 +1,1 @@
+gguf-eval -v --tokenize fixtures/shakespeare-f16.gguf --prompt 'Ho! 😀'
