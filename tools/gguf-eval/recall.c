@@ -19,7 +19,8 @@ struct fact {
     const char *statement, *question, *answer;
 };
 
-static const struct fact facts[] = {
+#define FACTS ((size_t)3)
+static const struct fact facts[FACTS] = {
     {"\nThe secret number of the lighthouse is 7481.\n",
      "\nQuestion: What is the secret number of the lighthouse?\nAnswer: The secret number of "
      "the lighthouse is",
@@ -32,7 +33,6 @@ static const struct fact facts[] = {
      "\nQuestion: Where did the captain hide the key?\nAnswer: The captain hid the key under",
      " the blue chair"},
 };
-#define FACTS (sizeof facts / sizeof facts[0])
 
 /* The tokens of a fact. */
 struct pieces {
@@ -226,7 +226,7 @@ static void json_cells(cJSON *o, const struct run *run, size_t subject)
             const struct cell *c = &run->grid.cells[subject][l][d];
             cJSON *cell = json_add_object(cells, NULL);
             json_u64(cell, "length", run->grid.lengths[l]);
-            json_f64(cell, "depth", (double)d / (double)(DEPTHS - 1));
+            json_f64(cell, "depth", (double)d * (1.0 / (DEPTHS - 1)));
             json_f64(cell, "probability", c->p);
             json_f64(cell, "found", (double)c->found / (double)FACTS);
         }

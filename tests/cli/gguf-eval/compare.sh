@@ -1,2 +1,3 @@
 # needs shared
-gguf-eval -q fixtures/shakespeare-f16.gguf $SHARED/golden-eval/shakespeare-Q4_K_M-peer.gguf -f fixtures/shakespeare-heldout.txt --chunks 4 | sed 's/ *[0-9.]*$//; s/ *tokens.s$//; /^─/d'
+gguf-eval -q fixtures/shakespeare-f16.gguf $SHARED/golden-eval/shakespeare-Q4_K_M-peer.gguf -f fixtures/shakespeare-heldout.txt --chunks 4 |
+  sed 's/\(\.[0-9][0-9]\)[0-9]*/\1/g; s/\(bits.byte\)  *tokens.s/\1/; s/\([0-9]\)  *[0-9.]*$/\1/; /^─/d'
