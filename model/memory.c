@@ -185,11 +185,18 @@ static uint64_t row_bytes(uint32_t type, uint64_t elements)
     return memory_product(blocks, info->block_bytes);
 }
 
+/* The last layers may predict further tokens: an engine that does not use them keeps nothing
+ * for them. */
+static bool is_evaluated(const struct model_hparams *h, uint32_t layer)
+{
+    return layer < h->layers && h->layers - layer > h->nextn_layers;
+}
+
 void memory_cell_bytes(const struct model_hparams *h, const struct memory_run *run,
                        uint32_t layer, uint64_t bytes[2])
 {
     bytes[0] = bytes[1] = 0;
-    if (!h->layer[layer].own_cache)
+    if (!h->layer[layer].own_cache || !is_evaluated(h, layer))
         return;
     bytes[0] = row_bytes(run->type_k, row_elements(h, run, layer, false));
     bytes[1] = row_bytes(run->type_v, row_elements(h, run, layer, true));
@@ -236,7 +243,7 @@ static uint64_t state_elements(const struct model_hparams *h, uint32_t layer)
 uint64_t memory_recurrent(const struct model_hparams *h, const struct memory_run *run,
                           uint32_t layer)
 {
-    if (!h->layer[layer].recurrent)
+    if (!h->layer[layer].recurrent || !is_evaluated(h, layer))
         return 0;
     return product3(sizeof(float), state_elements(h, layer), run->sequences);
 }

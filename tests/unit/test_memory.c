@@ -166,6 +166,53 @@ static void compute_parts(void **state)
     free(h);
 }
 
+/* Attention in some layers and a state in the others: the bytes are those that llama.cpp of
+ * 2026-09 says for two sequences of 8192 tokens together. */
+static uint64_t kept(const struct model_hparams *h, const struct memory_run *run)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < h->layers; i++)
+        sum += memory_kv(h, run, i) + memory_recurrent(h, run, i);
+    return sum;
+}
+
+static void hybrids(void **state)
+{
+    (void)state;
+    struct memory_run run = run_with("C");
+    struct model_hparams *h = calloc(1, sizeof *h);
+    assert_non_null(h);
+    run.context = 8192;
+    run.sequences = 2;
+    *h = (struct model_hparams){.layers = 65,
+                                .nextn_layers = 1, /* keeps nothing */
+                                .embedding = 5120,
+                                .key_length = 256,
+                                .value_length = 256,
+                                .ssm_conv_kernel = 4,
+                                .ssm_inner_size = 6144,
+                                .ssm_state_size = 128,
+                                .ssm_group_count = 16};
+    for (uint32_t i = 0; i < 65; i++) {
+        bool full = (i + 1) % 4 == 0 || i == 64;
+        h->layer[i] = (struct model_layer_hparams){
+            .heads = 24, .kv_heads = 4, .own_cache = full, .recurrent = !full};
+    }
+    assert_int_equal(kept(h, &run), 850657280);
+    *h = (struct model_hparams){.layers = 16,
+                                .embedding = 2048,
+                                .key_length = 64,
+                                .value_length = 64,
+                                .shortconv_cache = 3};
+    for (uint32_t i = 0; i < 16; i++) {
+        bool full = i == 2 || i == 5 || i == 8 || i == 10 || i == 12 || i == 14;
+        h->layer[i] = (struct model_layer_hparams){
+            .heads = 32, .kv_heads = full ? 8 : 0, .own_cache = full, .recurrent = !full};
+    }
+    assert_int_equal(kept(h, &run), 100990976);
+    free(h);
+}
+
 /* ---- Against the engine ---------------------------------------------------------------- */
 
 #define ENGINE_ROWS "tests/data/memory_llama.csv"
@@ -271,7 +318,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(engines), cmocka_unit_test(cells),  cmocka_unit_test(rows),
         cmocka_unit_test(states),  cmocka_unit_test(limits), cmocka_unit_test(compute_parts),
-        cmocka_unit_test(engine),
+        cmocka_unit_test(hybrids), cmocka_unit_test(engine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
