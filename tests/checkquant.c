@@ -1,15 +1,16 @@
 /*
  * checkquant [--bench] [--cpu LEVEL] [--quick] [TYPE...]
  *
- * Runs the decoder and the encoders of every type at every level of the processor that this
- * machine runs, on random, ordinary and extreme input that begins or ends where memory does,
- * and compares the bytes with those of the scalar level. Prints a digest for each decoder,
- * and for each encoder by preset and importance: they are the same whatever compiler and
- * machine it was built with. --cpu runs one level alone, --quick fewer rows, --bench prints
- * speeds instead. Exit: 0 all the same, 1 something differs, 2 trouble.
+ * Runs the decoder and the encoders of every type, and the kernels of quant/measure.h, at
+ * every level of the processor that this machine runs, on random, ordinary and extreme input
+ * that begins or ends where memory does, and compares the bytes with those of the scalar level.
+ * Prints a digest for each decoder, and for each encoder by preset and importance: they are the
+ * same whatever compiler and machine it was built with. --cpu runs one level alone, --quick
+ * fewer rows, --bench prints speeds instead. Exit: 0 all the same, 1 something differs, 2
+ * trouble.
  */
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
-#include "quant/quant.h"
+#include "quant/measure.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -329,6 +330,54 @@ static void check_subject(struct check *check, struct subject *s)
     check->failures += s->differs;
 }
 
+/* ---- The sums of squares and the check for numbers --------------------------------------- */
+
+struct measured {
+    struct quant_sums sums;
+    uint64_t not_finite; /* index of the first */
+};
+
+/* Of x and y in guarded memory; then x gets a NaN. */
+static struct measured measure_at(const struct check *check, int cpu, size_t number, size_t n)
+{
+    const struct quant_measure *measure = quant_measure_at((enum quant_cpu)cpu);
+    const bool upper = (number + (size_t)cpu) % 2;
+    struct measured found = {{0, 0}, 0};
+    float *x = place_copy(check->floats, check->row.x, n * sizeof *x, upper);
+    float *y = place_copy(check->importance, check->row.importance, n * sizeof *y, upper);
+    measure->add(&found.sums, x, y, n);
+    const uint32_t nan = 0x7fc00000u;
+    memcpy(&x[number * 97 % n], &nan, sizeof nan);
+    found.not_finite = measure->find_not_finite(x, n);
+    return found;
+}
+
+static void check_measure(struct check *check)
+{
+    XXH64_state_t digest;
+    bool differs = false;
+    XXH64_reset(&digest, 0);
+    for (size_t i = 0; i < 40; i++) {
+        const size_t n = 41 * (i + 1);
+        struct measured expected = {{0, 0}, SIZE_MAX};
+        fill_row(check->row.x, n, i % ROW_KINDS, i);
+        fill_row(check->row.importance, n, i % ROW_KINDS, i + 1000);
+        for (int cpu = 0; cpu < N_LEVELS; cpu++) {
+            if (!is_run(check, cpu))
+                continue;
+            struct measured found = measure_at(check, cpu, i, n);
+            expected = expected.not_finite == SIZE_MAX ? found : expected;
+            differs |= memcmp(&expected, &found, sizeof found) != 0;
+        }
+        XXH64_update(&digest, &expected, sizeof expected);
+    }
+    if (differs)
+        fprintf(stderr, "measure: the levels differ\n");
+    check->failures += differs;
+    printf("%-8s %-8s %-8s %016llx\n", "measure", "-", "-",
+           (unsigned long long)XXH64_digest(&digest));
+}
+
 /* ---- Speed ------------------------------------------------------------------------------- */
 
 static double now(void)
@@ -461,6 +510,8 @@ int main(int argc, char **argv)
     check.importance = guarded_new();
     check.blocks = guarded_new();
     visit_types(&check, names);
+    if (!*names && !check.bench)
+        check_measure(&check);
     free(check.golden);
     return check.failures > 0;
 }

@@ -57,7 +57,7 @@ if [ "$(uname -m)" = aarch64 ]; then
 elif ! command -v $cross >/dev/null 2>&1 || [ -z "$emulator" ]; then
   echo "skip $subject: needs $cross and qemu-aarch64"
 elif build aarch64 CC=$cross CPPFLAGS="-idirafter /usr/include" LDFLAGS=-static; then
-  check aarch64 "$subject" "$emulator" "$out/aarch64/checkquant" --quick
+  check aarch64 "$subject" "$emulator" "$out/aarch64/checkquant" --quick --cpu neon
 else
   not_ok "$subject"
 fi
