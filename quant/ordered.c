@@ -15,6 +15,7 @@ struct team {
     uint64_t retired;        /* units before this one are done with */
     bool *ready;             /* by unit % window: worked on, not retired */
     bool retiring;           /* a thread is at it */
+    bool full;               /* nobody claims until half of the window is free */
     uint64_t failed;         /* the first unit that failed, or UINT64_MAX */
     struct gguf_error error; /* its error */
     uint64_t reported;       /* by the calling thread alone, without the lock */
@@ -49,15 +50,26 @@ static void report(struct team *t, uint64_t retired)
         fail(t, 0, &error);
 }
 
+static bool may_claim(const struct team *t)
+{
+    return t->failed == UINT64_MAX && t->next < t->job->units;
+}
+
+static bool is_full(struct team *t)
+{
+    if (t->next - t->retired >= t->job->window)
+        t->full = true;
+    return t->full;
+}
+
 /* The next unit, as soon as there is room in the window; false if there is none to do. */
 static bool claim(struct team *t, uint64_t *unit)
 {
     const struct ordered *job = t->job;
     pthread_mutex_lock(&t->lock);
-    while (t->failed == UINT64_MAX && t->next < job->units &&
-           t->next - t->retired >= job->window)
+    while (may_claim(t) && is_full(t))
         pthread_cond_wait(&t->changed, &t->lock);
-    bool any = t->failed == UINT64_MAX && t->next < job->units;
+    bool any = may_claim(t);
     if (any) {
         *unit = t->next++;
         if (job->claim)
@@ -65,6 +77,16 @@ static bool claim(struct team *t, uint64_t *unit)
     }
     pthread_mutex_unlock(&t->lock);
     return any;
+}
+
+/* Threads that wait are woken once for several units. */
+static void wake(struct team *t)
+{
+    uint64_t in_flight = t->next - t->retired;
+    if (t->full && in_flight > t->job->window / 2)
+        return;
+    t->full = false;
+    pthread_cond_broadcast(&t->changed);
 }
 
 /* Retires one unit, if the next one is ready; called and left with the lock. */
@@ -83,7 +105,7 @@ static bool retire_next(struct team *t, bool calling)
     pthread_mutex_lock(&t->lock);
     t->ready[unit % job->window] = false;
     t->retired = unit + 1;
-    pthread_cond_broadcast(&t->changed);
+    wake(t);
     return true;
 }
 
