@@ -176,6 +176,7 @@ static void load(const struct input *input)
 
 static void run_all(struct driver *d)
 {
+    fuzz_assert(d->n_inputs > 0);
     for (size_t i = 0; i < d->n_inputs; i++) {
         load(&d->inputs[i]);
         run_current();

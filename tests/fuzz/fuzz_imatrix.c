@@ -14,7 +14,8 @@ static void remove_file(void)
     unlink(path);
 }
 
-/* The file, in the working folder, made on the first call and removed at the end of the program. */
+/* The file, in the working folder: made on the first call, removed at the end of the
+ * program. */
 static FILE *open_file(void)
 {
     if (path[0] == 0) {

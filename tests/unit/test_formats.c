@@ -91,14 +91,12 @@ static bool check_decoding(const char *name, const struct quant_format *format,
     return true;
 }
 
-static void decoding_is_bit_exact(void **state)
+static void check_decoders(enum quant_cpu cpu)
 {
-    (void)state;
-    need_golden();
     int reference = 0, random = 0;
     for (size_t i = 0; gguf_type_at(i); i++) {
         const struct gguf_type_info *info = gguf_type_at(i);
-        const struct quant_format *format = quant_format_find(info->id);
+        const struct quant_format *format = quant_format_at(info->id, cpu);
         if (!format || info->origin != GGUF_TYPE_CURRENT)
             continue;
         reference += check_decoding(info->name, format, ".ref.q", ".deq.f32") ||
@@ -107,6 +105,16 @@ static void decoding_is_bit_exact(void **state)
     }
     assert_int_equal(reference, 25);
     assert_int_equal(random, 25);
+}
+
+static void decoding_is_bit_exact(void **state)
+{
+    (void)state;
+    need_golden();
+    for (int cpu = 0; quant_cpu_name((enum quant_cpu)cpu); cpu++) {
+        if (quant_cpu_runs((enum quant_cpu)cpu))
+            check_decoders((enum quant_cpu)cpu);
+    }
 }
 
 static void every_block_type_has_a_decoder(void **state)
