@@ -39,24 +39,31 @@ static void read_tensor(const struct gguf *model, const struct gguf_tensor *t)
     fuzz_assert(gguf_tensor_read(model, t, t->bytes, bytes, 1, NULL) == GGUF_ERR_ARGUMENT);
 }
 
-static void tokenize(const struct gguf *model)
+static void tokenize(const struct gguf *model, struct gguf_str text)
 {
-    static const char text[] = "Hello, world!  caf\xc3\xa9 <s> 12345 \xff";
     struct tokenizer *tokenizer;
     struct token_list list = {0};
     char *decoded = NULL;
     size_t size;
     if (tokenizer_open(&tokenizer, model, NULL))
         return;
-    const struct gguf_str input = {text, sizeof text - 1};
     enum gguf_status status = tokenizer_encode(
-        tokenizer, input, TOKENIZER_ADD_SPECIAL | TOKENIZER_PARSE_SPECIAL, &list, NULL);
+        tokenizer, text, TOKENIZER_ADD_SPECIAL | TOKENIZER_PARSE_SPECIAL, &list, NULL);
     if (!status)
         fuzz_assert(
             !tokenizer_decode(tokenizer, list.ids, list.count, 0, &decoded, &size, NULL));
     free(decoded);
     token_list_free(&list);
     tokenizer_close(tokenizer);
+}
+
+/* A text of every kind, and the end of the input. */
+static void tokenize_texts(const struct gguf *model, const uint8_t *data, size_t size)
+{
+    static const char text[] = "Hello, world!  caf\xc3\xa9 <s> 12345 lo ab \xff";
+    const size_t n = size < 64 ? size : 64;
+    tokenize(model, (struct gguf_str){text, sizeof text - 1});
+    tokenize(model, (struct gguf_str){(const char *)data + size - n, n});
 }
 
 static void read_all(const struct gguf *model)
@@ -68,7 +75,6 @@ static void read_all(const struct gguf *model)
         read_tensor(model, gguf_tensor_at(model, i));
     (void)model_hparams_read(&hparams, model, NULL);
     (void)model_hparams_read_shape(&hparams, model, NULL);
-    tokenize(model);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -79,14 +85,66 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct gguf_error err;
         enum gguf_status status = gguf_open_memory(&model, data, size, flags[i], &err);
         fuzz_assert((status == GGUF_OK) == (model != NULL));
-        if (model)
+        if (model) {
             read_all(model);
+            tokenize_texts(model, data, size);
+        }
         gguf_close(model);
     }
     return 0;
 }
 
-/* A small model of llama's shape with a vocabulary of one token. */
+/* ---- Seeds: a model of llama's shape with each kind of vocabulary ---------------------------
+ */
+
+static void add_array(struct tiny *t, const char *key, enum gguf_value_type item, size_t n)
+{
+    tiny_text(t, key);
+    tiny_put(t, GGUF_VALUE_ARRAY, 4);
+    tiny_put(t, item, 4);
+    tiny_put(t, n, 8);
+    t->keys++;
+}
+
+static const char *const tokens[] = {"<unk>",
+                                     "<s>",
+                                     "</s>",
+                                     "a",
+                                     "b",
+                                     "ab",
+                                     "\xe2\x96\x81",
+                                     "\xe2\x96\x81"
+                                     "a",
+                                     "e",
+                                     "l",
+                                     "o",
+                                     "lo",
+                                     "<0xFF>",
+                                     "##l",
+                                     "[UNK]"};
+#define N_TOKENS (sizeof tokens / sizeof tokens[0])
+
+static void add_vocabulary(struct tiny *t, const char *kind)
+{
+    tiny_string(t, "tokenizer.ggml.model", kind);
+    tiny_string(t, "tokenizer.ggml.pre", "llama-bpe");
+    tiny_u32(t, "tokenizer.ggml.bos_token_id", 1);
+    tiny_u32(t, "tokenizer.ggml.eos_token_id", 2);
+    tiny_u32(t, "tokenizer.ggml.unknown_token_id", 0);
+    add_array(t, "tokenizer.ggml.tokens", GGUF_VALUE_STRING, N_TOKENS);
+    for (size_t i = 0; i < N_TOKENS; i++)
+        tiny_text(t, tokens[i]);
+    add_array(t, "tokenizer.ggml.scores", GGUF_VALUE_F32, N_TOKENS);
+    for (size_t i = 0; i < N_TOKENS; i++)
+        tiny_put(t, 0xc0000000u + (i << 18), 4); /* -2 and less */
+    add_array(t, "tokenizer.ggml.token_type", GGUF_VALUE_I32, N_TOKENS);
+    for (size_t i = 0; i < N_TOKENS; i++)
+        tiny_put(t, i == 0 ? 2 : i < 3 ? 3 : i == 12 ? 6 : i == 5 ? 4 : 1, 4);
+    add_array(t, "tokenizer.ggml.merges", GGUF_VALUE_STRING, 2);
+    tiny_text(t, "l o");
+    tiny_text(t, "a b");
+}
+
 static void add_model(struct tiny *t)
 {
     const uint64_t ne[3] = {32, 2, 1};
@@ -96,20 +154,18 @@ static void add_model(struct tiny *t)
     tiny_u32(t, "llama.embedding_length", 32);
     tiny_u32(t, "llama.feed_forward_length", 32);
     tiny_u32(t, "llama.attention.head_count", 2);
-    tiny_string(t, "tokenizer.ggml.model", "gpt2");
-    tiny_string(t, "tokenizer.ggml.pre", "llama-bpe");
-    tiny_strings(t, "tokenizer.ggml.tokens", "a");
-    tiny_strings(t, "tokenizer.ggml.merges", "a a");
     tiny_tensor(t, "token_embd.weight", GGUF_F32, ne, NULL);
     tiny_tensor(t, "blk.0.attn_q.weight", GGUF_Q4_0, ne, NULL);
 }
 
 size_t fuzz_seed(size_t index, uint8_t *out)
 {
+    static const char *const kinds[] = {"gpt2", "llama", "bert"};
     static struct tiny t;
     memset(&t, 0, sizeof t);
-    if (index > 0)
+    if (index >= sizeof kinds / sizeof kinds[0])
         return 0;
+    add_vocabulary(&t, kinds[index]);
     add_model(&t);
     tiny_finish(&t);
     memcpy(out, t.file, t.file_size);
