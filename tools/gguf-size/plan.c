@@ -248,6 +248,12 @@ bool plan_uses(const struct plan *plan, size_t device)
     return device + 1 == plan->n_devices || plan->gpu_layers > 0;
 }
 
+uint64_t plan_reclaimable(const struct situation *s, const struct plan *plan, size_t device)
+{
+    bool mapped = device + 1 == plan->n_devices && !s->request->no_mmap;
+    return mapped ? plan->devices[device].weights : 0;
+}
+
 uint64_t plan_total(const struct plan *plan)
 {
     uint64_t sum = 0;

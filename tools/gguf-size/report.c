@@ -38,7 +38,7 @@ static const char *lower_type(uint32_t type, char out[16])
 {
     const char *name = gguf_type_find(type)->name;
     size_t i = 0;
-    for (; name[i] && i < 15; i++)
+    for (; i < 15 && name[i]; i++)
         out[i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] + 32 : name[i]);
     out[i] = '\0';
     return out;
@@ -97,6 +97,15 @@ void plan_command(char *out, size_t size, const struct situation *s, const struc
 }
 
 /* ---- Parts ---------------------------------------------------------------------------- */
+
+static void warn_of_context(const struct situation *s, const struct plan *plan)
+{
+    uint64_t each = plan->run.context / plan->run.sequences, trained = s->subject->h.context;
+    if (trained && each > trained)
+        cli_warning("a context of %llu tokens is more than the %llu that the model was trained "
+                    "for",
+                    (unsigned long long)each, (unsigned long long)trained);
+}
 
 static void print_model(const struct situation *s)
 {
@@ -242,6 +251,44 @@ static void print_speed(const char *what, struct speed_range r)
         printf("%-22s %s\n", what, speed_text(r).text);
 }
 
+static void print_mapped(const struct situation *s, const struct plan *plan)
+{
+    uint64_t bytes = plan_reclaimable(s, plan, plan->n_devices - 1);
+    if (bytes > 256 * MIB)
+        printf(
+            "%-22s %s of the weights in RAM are pages of the file, which the system can take "
+            "back\n",
+            "", term_bytes(bytes).text);
+}
+
+/* What else could be tried, where not everything is on the GPU. */
+static void print_hint(const struct situation *s, const char *what, const struct request *own)
+{
+    struct situation other = *s;
+    struct plan plan;
+    char verdict[96];
+    other.request = own;
+    plan_make(&plan, &other);
+    plan_verdict(verdict, sizeof verdict, &plan, s->subject);
+    if (plan.verdict != VERDICT_NO)
+        printf("%-22s it %s, %s\n", what, verdict, speed_text(plan.generate).text);
+}
+
+static void print_hints(const struct situation *s, const struct plan *plan)
+{
+    const struct request *r = s->request;
+    struct request quantized = *r, moved = *r;
+    if (plan->verdict == VERDICT_GPU || (plan->verdict == VERDICT_RAM && !s->machine->n_gpus))
+        return;
+    quantized.run.type_k = quantized.run.type_v = GGUF_Q8_0;
+    quantized.run.flash_attention = true;
+    moved.cpu_moe = true;
+    if (r->run.type_k == GGUF_F16)
+        print_hint(s, "With --kv-type q8_0", &quantized);
+    if (s->weights->active_share < 1 && !r->cpu_moe && s->machine->n_gpus)
+        print_hint(s, "With --cpu-moe", &moved);
+}
+
 static void print_answers(const struct situation *s, const struct plan *plan)
 {
     printf("\n");
@@ -258,11 +305,8 @@ static void print_answers(const struct situation *s, const struct plan *plan)
     if (s->machine->bandwidth_source && plan->devices[plan->n_devices - 1].active)
         printf("%-22s %.0f GB/s, %s\n", "Bandwidth of the RAM",
                s->machine->cpu.hardware.speed.bandwidth / 1e9, s->machine->bandwidth_source);
-    if (!s->request->no_mmap && plan->devices[plan->n_devices - 1].weights > 64 * MIB)
-        printf(
-            "%-22s %s of the weights in RAM are pages of the file, which the system can take "
-            "back\n",
-            "", term_bytes(plan->devices[plan->n_devices - 1].weights).text);
+    print_mapped(s, plan);
+    print_hints(s, plan);
 }
 
 void plan_modelfile(char *out, size_t size, const struct situation *s, const struct plan *plan,
@@ -332,6 +376,7 @@ static void print_quants(const struct situation *s, const struct quant_table *qu
 void report_text(const struct situation *s, const struct plan *plan,
                  const struct quant_table *quants, bool color)
 {
+    warn_of_context(s, plan);
     print_model(s);
     print_verdict(s, plan);
     print_devices(plan);

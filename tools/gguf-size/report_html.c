@@ -28,9 +28,11 @@ static struct chart_stack to_stack(const struct plan_device *d)
 static void device_table(FILE *out, const struct plan *plan)
 {
     enum { CELLS = PLAN_PARTS + 3 };
-    const char *cells[CELLS] = {"device", [CELLS - 2] = "sum", [CELLS - 1] = "there is"};
+    const char *cells[CELLS] = {"device"};
     struct term_text text[CELLS];
     memcpy(cells + 1, plan_part_names, sizeof plan_part_names);
+    cells[CELLS - 2] = "sum";
+    cells[CELLS - 1] = "there is";
     chart_table_begin(out);
     chart_table_row(out, cells, CELLS, true);
     for (size_t i = 0; i < plan->n_devices; i++) {
@@ -119,7 +121,7 @@ static void context_chart(FILE *out, const struct situation *s, const struct pla
         series[t] = (struct chart_series){names[t], points[t], CURVE, true};
     }
     struct chart_plot plot = {.title = "Context and memory",
-                              .x_label = "context, in units of 1024 tokens",
+                              .x_label = "tokens of context",
                               .y_label = plan->gpu_layers ? "GiB on the GPUs" : "GiB of RAM",
                               .series = series,
                               .n_series = 3,
@@ -139,7 +141,7 @@ static void context_table(FILE *out, const struct situation *s, const struct pla
     struct plan other;
     chart_table_begin(out);
     chart_table_row(out, heading, 4, true);
-    for (uint64_t context = 2048; context / 2 < trained && context <= 1048576; context *= 2) {
+    for (uint64_t context = 256; context / 2 < trained && context <= 1048576; context *= 2) {
         uint64_t own = context < trained ? context : trained;
         struct term_text text[4] = {term_grouped(own)};
         for (size_t t = 0; t < 3; t++) {

@@ -9,7 +9,8 @@ static void add_range(cJSON *parent, const char *key, struct speed_range r)
     json_f64(o, "high", r.high);
 }
 
-static void add_device(cJSON *devices, const struct plan *plan, size_t i)
+static void add_device(cJSON *devices, const struct situation *s, const struct plan *plan,
+                       size_t i)
 {
     const struct plan_device *d = &plan->devices[i];
     cJSON *o = json_add_object(devices, NULL);
@@ -17,6 +18,7 @@ static void add_device(cJSON *devices, const struct plan *plan, size_t i)
     json_text(o, "kind", i + 1 == plan->n_devices ? "ram" : "gpu");
     json_u64(o, "layers", d->layers);
     json_u64(o, "weights_bytes", d->weights);
+    json_u64(o, "reclaimable_bytes", plan_reclaimable(s, plan, i));
     json_u64(o, "kv_bytes", d->kv);
     json_u64(o, "recurrent_bytes", d->recurrent);
     json_u64(o, "compute_bytes", d->compute.expected);
@@ -102,7 +104,7 @@ void report_json(const struct situation *s, const struct plan *plan,
     add_run(root, plan);
     cJSON *devices = json_add_array(root, "devices");
     for (size_t i = 0; i < plan->n_devices; i++)
-        add_device(devices, plan, i);
+        add_device(devices, s, plan, i);
     json_u64(root, "max_context", plan->max_context);
     add_range(root, "generate_tokens_per_second", plan->generate);
     add_range(root, "generate_full_context_tokens_per_second", plan->generate_full);

@@ -135,6 +135,14 @@ void weights_collect(struct weights *w, const struct subject *subject,
 /* Parameters that take part in one token. */
 double weights_active(const struct weights *w, const struct subject *subject);
 
+/* All that an answer follows from. */
+struct situation {
+    const struct request *request;
+    const struct machine *machine;
+    const struct subject *subject;
+    const struct weights *weights;
+};
+
 /* ---- The answer (plan.c) ---------------------------------------------------------------- */
 
 enum verdict { VERDICT_GPU, VERDICT_PARTIAL, VERDICT_RAM, VERDICT_NO };
@@ -164,13 +172,6 @@ struct plan {
     struct speed_range generate, generate_full, prompt;
 };
 
-struct situation {
-    const struct request *request;
-    const struct machine *machine;
-    const struct subject *subject;
-    const struct weights *weights;
-};
-
 void plan_make(struct plan *plan, const struct situation *s);
 
 /* The parts of a device's memory, in the order of tables and bars. */
@@ -179,6 +180,8 @@ extern const char *const plan_part_names[PLAN_PARTS];
 void plan_parts(const struct plan_device *d, uint64_t parts[PLAN_PARTS]);
 /* Without a layer on it, a GPU is not used. */
 bool plan_uses(const struct plan *plan, size_t device);
+/* Weights in RAM that are pages of a mapped file: the system can take them back. */
+uint64_t plan_reclaimable(const struct situation *s, const struct plan *plan, size_t device);
 /* Expected bytes on all devices that are used. */
 uint64_t plan_total(const struct plan *plan);
 int64_t plan_free(const struct plan_device *d);

@@ -78,6 +78,9 @@ static void read_hparams(struct subject *s, const char *path)
         cli_die("%s: holds no tensors: no model to run", path);
     if (s->h.layers == 0)
         s->h.layers = count_layers(s->model);
+    const struct gguf_tensor *t = gguf_tensor_find(s->model, "token_embd.weight");
+    if (s->h.embedding == 0 && t && t->ne[0] <= 1 << 20)
+        s->h.embedding = (uint32_t)t->ne[0];
     if (s->h.layers == 0)
         cli_die("%s: holds no layers (block_count, blk.N tensors): no model to run", path);
 }
@@ -86,7 +89,7 @@ void subject_open(struct subject *subject, const struct request *request)
 {
     struct subject *s = subject;
     *s = (struct subject){.shape_only = request->input == NULL};
-    if (s->shape_only) {
+    if (!request->input) {
         s->header = shape_header(&request->shape, GGUF_F16);
         s->model = header_open(s->header);
         if (!s->model)
