@@ -37,7 +37,7 @@ UNIT    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*.c))
 BENCH   := $(patsubst %,$(BUILD)/tests/bench/%.o,objective sets measure results compare report sheet)
 OBJECTS := $(LIB_OBJ) $(COMMON) $(BENCH) $(BUILD)/tests/bench/bench_quant.o $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/gguf-*/*.c))
 
-.PHONY: all deps deps-test demo test programs-asan fuzz bench bench-pipeline results lint format man install uninstall clean help
+.PHONY: all deps deps-test demo test programs-asan fuzz bench bench-pipeline bench-quality bench-docs results lint format man install uninstall clean help
 .DELETE_ON_ERROR:
 .SECONDEXPANSION:
 
@@ -152,6 +152,13 @@ bench: $(BUILD)/bench_quant ## speed and error of the encoders, per type and pre
 
 bench-pipeline: $(BUILD)/bench/make_model $(BUILD)/gguf-quant ## time gguf-quant on a 2.2 GB model; PEER=llama-quantize beside it
 	@BUILD=$(BUILD) tests/bench/pipeline.sh
+
+bench-quality: $(BUILD)/gguf-quant $(BUILD)/gguf-eval ## KL divergence of every mix; PEER=llama-quantize beside it
+	@BUILD=$(BUILD) tests/bench/quality.sh
+
+bench-docs: $(BUILD)/bench_quant ## speed and errors of this machine into docs/benchmarks.md
+	@$(BUILD)/bench_quant --markdown --no-errors | tests/bench/refill.sh speed
+	@$(BUILD)/bench_quant --markdown --no-speed --preset default | tests/bench/refill.sh errors
 
 results: $(BUILD)/bench_quant ## write tests/results.csv anew; FORCE=1: even if an error got worse
 	@$(BUILD)/bench_quant --write tests/results.csv $(if $(FORCE),--force)

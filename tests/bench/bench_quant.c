@@ -227,23 +227,35 @@ static void add_rounding(struct bench_report *r, struct bench_timing *t, uint32_
         type, {bench_speed_round(t, row, 1), bench_speed_round(t, row, r->threads)}};
 }
 
+/* The first row of a type measures its decoder, whose blocks the encoder has just left. */
+static void add_decode(struct bench_report *r, struct bench_timing *t,
+                       const struct bench_case *c)
+{
+    struct bench_speed *s = &r->speeds[r->n_speeds - 1];
+    const struct bench_speed *before = r->n_speeds > 1 ? s - 1 : NULL;
+    for (int i = 0; i < 2; i++)
+        s->decode[i] = before && before->type == c->type
+                           ? before->decode[i]
+                           : bench_speed_decode(t, c, i ? r->threads : 1);
+}
+
 /* The cases without and with an imatrix share a row. */
 static void add_speed(struct bench_report *r, struct bench_timing *t,
                       const struct bench_case *c)
 {
     struct bench_speed *s = r->n_speeds ? &r->speeds[r->n_speeds - 1] : NULL;
-    if (!s || s->type != c->type || s->preset != c->preset) {
+    bool begins = !s || s->type != c->type || s->preset != c->preset;
+    if (begins) {
         add_rounding(r, t, c->type);
         r->speeds = cli_grow(r->speeds, r->n_speeds + 1, sizeof *r->speeds);
         s = &r->speeds[r->n_speeds++];
         *s = (struct bench_speed){.type = c->type, .preset = c->preset};
     }
     double *encode = c->imatrix ? s->imatrix : s->plain;
-    for (int i = 0; i < 2; i++) {
-        int threads = i ? r->threads : 1;
-        encode[i] = bench_speed_encode(t, c, threads);
-        s->decode[i] = bench_speed_decode(t, c, threads);
-    }
+    for (int i = 0; i < 2; i++)
+        encode[i] = bench_speed_encode(t, c, i ? r->threads : 1);
+    if (begins)
+        add_decode(r, t, c);
 }
 
 static void run_cases(struct bench_report *r, const struct selection *s)

@@ -151,7 +151,7 @@ double bench_difference(const struct bench_error *ours, const struct bench_error
 #define TIMING_COLUMNS 4096
 #define MIN_PASSES     3
 #define MOST_PASSES    500
-#define MIN_SECONDS    0.1
+#define MIN_SECONDS    0.2
 
 void bench_timing_make(struct bench_timing *t)
 {
