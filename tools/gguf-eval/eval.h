@@ -124,6 +124,9 @@ struct measurement {
 };
 /* Runs the text through all models. */
 void measure(struct measurement *m, struct subjects *subjects, const struct request *r);
+/* Dies if the network has no logits for an id of `source`. */
+void check_ids(const struct token_list *list, const struct subjects *subjects,
+               const char *source);
 void measurement_free(struct measurement *m);
 /* log2 of the inverse probability of the text by its bytes; 0 where bytes are not known. */
 double bits_per_byte(const struct measurement *m, const struct subject *subject);

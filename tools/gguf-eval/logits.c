@@ -93,13 +93,10 @@ void run_logits(const struct request *r)
     output_check(r->logits, r);
     text_read_ids(r->tokens, &list);
     subjects_open(&subjects, r);
+    check_ids(&list, &subjects, r->tokens);
     uint32_t *tokens = cli_alloc(list.count, sizeof *tokens);
-    for (size_t i = 0; i < list.count; i++) {
+    for (size_t i = 0; i < list.count; i++)
         tokens[i] = (uint32_t)list.ids[i];
-        if (tokens[i] >= subjects.vocab)
-            cli_die("%s: token %zu is %" PRIu32 "; %s has ids 0 to %zu", r->tokens, i,
-                    tokens[i], r->files[0], subjects.vocab - 1);
-    }
     if (list.count > INT32_MAX)
         cli_die("%s: %zu tokens are too many", r->tokens, list.count);
     subjects_contexts(&subjects, (uint32_t)list.count);

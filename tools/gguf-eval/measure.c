@@ -41,12 +41,12 @@ static void encode(struct measurement *m, const struct subjects *subjects,
         die_of(subjects->list[0].name, &err);
 }
 
-static void check_ids(const struct measurement *m, const struct subjects *subjects,
-                      const char *source)
+void check_ids(const struct token_list *list, const struct subjects *subjects,
+               const char *source)
 {
-    for (size_t i = 0; i < m->tokens.count; i++) {
-        if ((size_t)m->tokens.ids[i] >= subjects->vocab)
-            cli_die("%s: token %zu is %d; %s has ids 0 to %zu", source, i, m->tokens.ids[i],
+    for (size_t i = 0; i < list->count; i++) {
+        if ((size_t)list->ids[i] >= subjects->vocab)
+            cli_die("%s: token %zu is %d; %s has ids 0 to %zu", source, i, list->ids[i],
                     subjects->list[0].name, subjects->vocab - 1);
     }
 }
@@ -235,7 +235,7 @@ void measure(struct measurement *m, struct subjects *subjects, const struct requ
         text_read_ids(r->tokens, &m->tokens);
     else
         encode(m, subjects, r);
-    check_ids(m, subjects, r->tokens ? r->tokens : r->text);
+    check_ids(&m->tokens, subjects, r->tokens ? r->tokens : r->text);
     choose_windows(m, subjects, r);
     subjects_contexts(subjects, m->chunk);
     scoring_init(&scoring, m, subjects, r->threads);

@@ -59,25 +59,28 @@ static struct text read_all(const char *path)
     return text;
 }
 
-static void check_utf8(const char *path, struct text text)
+/* Offset of the first byte that is not UTF-8; the size where there is none. */
+static size_t find_invalid(struct text text)
 {
     const unsigned char *p = (const unsigned char *)text.data;
-    for (size_t i = 0; i < text.size;) {
-        uint32_t code;
-        size_t n = gguf_utf8_decode(p + i, text.size - i, &code);
-        if (n == 0)
-            cli_die(
-                "%s: the text is not UTF-8: byte 0x%02X at offset %zu; convert it first, for "
-                "instance with iconv",
-                path, p[i], i);
-        i += n;
-    }
+    uint32_t code;
+    size_t i = 0;
+    for (size_t n = 1; i < text.size && n > 0; i += n)
+        n = gguf_utf8_decode(p + i, text.size - i, &code);
+    return i;
 }
 
 struct text text_read(const char *path)
 {
     struct text text = read_all(path);
-    check_utf8(path, text);
+    size_t at = find_invalid(text);
+    if (at < text.size) {
+        unsigned char byte = (unsigned char)text.data[at];
+        text_free(&text);
+        cli_die("%s: the text is not UTF-8: byte 0x%02X at offset %zu; convert it first, for "
+                "instance with iconv",
+                path, byte, at);
+    }
     return text;
 }
 
