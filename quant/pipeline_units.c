@@ -58,9 +58,9 @@ enum gguf_status quant_stage_add(struct quant_stages *stages, const struct gguf 
                          "%s: tensor %s: rows do not divide into blocks",
                          quant_path_of(model, tensor), gguf_text(tensor->name).text);
     s->unit_pieces = UNIT_BYTES / (s->source_bytes + s->target_bytes);
-    grow(&s->unit_pieces, 1);
     if (s->unit_pieces > s->pieces)
         s->unit_pieces = s->pieces;
+    grow(&s->unit_pieces, 1);
     stages->units += (s->pieces - 1) / s->unit_pieces + 1;
     stages->bytes += tensor->bytes;
     grow(&stages->max_source, s->unit_pieces * s->source_bytes);

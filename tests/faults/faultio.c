@@ -1,13 +1,11 @@
 /*
  * A library to preload (Linux, glibc): lets one kind of call fail.
  *
- *   FAULT_CALL   write, pwrite, fsync, fallocate, rename, link, close or malloc (calloc and
- *                realloc count with it)
- *   FAULT_AT     the number of the call that fails, from 1
- *   FAULT_ERRNO  ENOSPC, EIO, EDQUOT or ENOMEM
- *   FAULT_ON     if set, every later call fails as well
- *   FAULT_MARK   a file that is created when the fault strikes, so that a caller can tell a
- *                run that survived it from a run that had no such call
+ *   FAULT_CALL   write, pwrite, pread, fsync, fallocate, rename, link, close or malloc (calloc
+ * and realloc count with it) FAULT_AT     the number of the call that fails, from 1 FAULT_ERRNO
+ * ENOSPC, EIO, EDQUOT or ENOMEM FAULT_ON     if set, every later call fails as well FAULT_MARK
+ * a file that is created when the fault strikes, so that a caller can tell a run that survived
+ * it from a run that had no such call
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -91,6 +89,20 @@ ssize_t pwrite64(int fd, const void *data, size_t size, off64_t offset)
 ssize_t pwrite(int fd, const void *data, size_t size, off_t offset)
 {
     return pwrite64(fd, data, size, offset);
+}
+
+ssize_t pread64(int fd, void *data, size_t size, off64_t offset)
+{
+    ssize_t (*real)(int, void *, size_t, off64_t);
+    if (strikes("pread"))
+        return -1;
+    HIDDEN(real, "pread64");
+    return real(fd, data, size, offset);
+}
+
+ssize_t pread(int fd, void *data, size_t size, off_t offset)
+{
+    return pread64(fd, data, size, offset);
 }
 
 int fsync(int fd)

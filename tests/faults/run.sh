@@ -80,6 +80,7 @@ fail_each() {
 
 fail_each pwrite ENOSPC no once "$@"
 fail_each pwrite EIO no on "$@"
+fail_each pread EIO yes once "$@"
 fail_each fallocate ENOSPC no once "$@"
 fail_each fsync EIO no once "$@"
 fail_each fsync EDQUOT no on "$@"
