@@ -96,7 +96,7 @@ static float quantize_32(const float *x, int8_t *q)
     for (size_t i = 0; i < BLOCK; i++)
         most = fabsf(x[i]) > most ? fabsf(x[i]) : most;
     float d = most / 127.0f;
-    to_integers(x, BLOCK, d != 0.0f ? 1.0f / d : 0.0f, q);
+    to_integers(x, BLOCK, most != 0.0f ? 127.0f / most : 0.0f, q);
     return fp16_to_float(fp16_from_float(d));
 }
 
