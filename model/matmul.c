@@ -15,20 +15,19 @@
 #include "model/matmul.h"
 #include "model/pack.h"
 
-#define SLICE  256 /* columns: a whole number of blocks of every type */
-#define SUBS   (SLICE / 16)
-#define MAX_MR 16
+#define SLICE 256 /* columns: a whole number of blocks of every type */
+#define SUBS  (SLICE / 16)
 
 size_t matmul_packed_bytes(const struct model *model, size_t n, size_t columns)
 {
     (void)model;
-    return (n + MAX_MR) * (columns + 1) * sizeof(float); /* floats take the most */
+    return (n + PACK_MAX_MR) * (columns + 1) * sizeof(float); /* floats take the most */
 }
 
 size_t matmul_scratch_bytes(const struct model *model, size_t n)
 {
     size_t nr = model->kernels->nr;
-    return (2 * SLICE * nr + (n + MAX_MR) * nr) * sizeof(float);
+    return (2 * SLICE * nr + (n + PACK_MAX_MR) * nr) * sizeof(float);
 }
 
 /* One panel at work. */

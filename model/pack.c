@@ -135,7 +135,8 @@ static void quantize(enum model_rounding rounding, const float *x, size_t n, flo
  */
 
 /* Rounds up to 256 values. */
-static void round_values(enum model_rounding rounding, const float *x, size_t n, float *out)
+static void round_values(const struct model *model, enum model_rounding rounding,
+                         const float *x, size_t n, float *out)
 {
     float d[BLOCK_Q8K / BLOCK];
     int8_t q[BLOCK_Q8K];
@@ -144,8 +145,7 @@ static void round_values(enum model_rounding rounding, const float *x, size_t n,
         memcpy(out, x, n * sizeof(float));
         return;
     case ROUND_F16:
-        for (size_t i = 0; i < n; i++)
-            out[i] = fp16_to_float(fp16_from_float(x[i]));
+        model->kernels->round_half(x, out, n);
         return;
     case ROUND_BF16:
         for (size_t i = 0; i < n; i++)
@@ -158,19 +158,21 @@ static void round_values(enum model_rounding rounding, const float *x, size_t n,
     }
 }
 
-/* out [columns][mr] */
+/* out [columns][mr], in pieces that stay in the cache */
 static void pack_floats(const struct model *model, const struct pack_kind *kind,
                         const struct pack_input *in, size_t first, float *out)
 {
     size_t mr = model->kernels->mr, rows = in->n - first < mr ? in->n - first : mr;
-    float values[BLOCK_Q8K];
-    for (size_t i = 0; i < rows; i++)
-        for (size_t from = 0; from < in->columns; from += BLOCK_Q8K) {
-            size_t left = in->columns - from, n = left < BLOCK_Q8K ? left : BLOCK_Q8K;
-            round_values(kind->rounding, in->x + (first + i) * in->columns + from, n, values);
-            for (size_t j = 0; j < n; j++)
-                out[(from + j) * mr + i] = values[j];
-        }
+    float values[PACK_MAX_MR][BLOCK_Q8K];
+    for (size_t from = 0; from < in->columns; from += BLOCK_Q8K) {
+        size_t left = in->columns - from, n = left < BLOCK_Q8K ? left : BLOCK_Q8K;
+        for (size_t i = 0; i < rows; i++)
+            round_values(model, kind->rounding, in->x + (first + i) * in->columns + from, n,
+                         values[i]);
+        for (size_t j = 0; j < n; j++)
+            for (size_t i = 0; i < rows; i++)
+                out[(from + j) * mr + i] = values[i][j];
+    }
 }
 
 /* ---- Integers

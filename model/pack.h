@@ -7,6 +7,8 @@
 
 #include "model/internal.h"
 
+#define PACK_MAX_MR 16 /* rows of a group, at most */
+
 enum model_rounding {
     ROUND_NONE,
     ROUND_F16,

@@ -3,6 +3,7 @@
 
 #include "model/kernels/inner.h"
 #include "model/kernels/lanes.h"
+#include "quant/fp.h"
 
 /* Registers of a tile: MR rows of VECTORS vectors, besides the operands. */
 #if LANES == 16
@@ -67,11 +68,96 @@ void KERNEL_NAME(kernel_tile)(const struct kernel_tile *t)
     }
 }
 
+/* ---- Panels ------------------------------------------------------------------------------ */
+
+#if LANES == 16
+/* Transposes 16 rows of 16 floats: by pairs, by fours, then quarters of registers. */
+static inline void transpose(const float *rows, size_t stride, float *out, size_t out_stride)
+{
+    __m512 a[16], b[16];
+#pragma GCC unroll 16
+    for (size_t i = 0; i < 16; i++)
+        a[i] = _mm512_loadu_ps(rows + i * stride);
+#pragma GCC unroll 8
+    for (size_t i = 0; i < 16; i += 2) {
+        b[i] = _mm512_unpacklo_ps(a[i], a[i + 1]);
+        b[i + 1] = _mm512_unpackhi_ps(a[i], a[i + 1]);
+    }
+#pragma GCC unroll 4
+    for (size_t i = 0; i < 16; i += 4) {
+        __m512d b0 = _mm512_castps_pd(b[i]), b1 = _mm512_castps_pd(b[i + 1]);
+        __m512d b2 = _mm512_castps_pd(b[i + 2]), b3 = _mm512_castps_pd(b[i + 3]);
+        a[i] = _mm512_castpd_ps(_mm512_unpacklo_pd(b0, b2));
+        a[i + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(b0, b2));
+        a[i + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(b1, b3));
+        a[i + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(b1, b3));
+    }
+#pragma GCC unroll 4
+    for (size_t i = 0; i < 4; i++) { /* a[4 g + i] holds columns i, 4 + i, ... of rows 4 g.. */
+        __m512 low = _mm512_shuffle_f32x4(a[i], a[4 + i], 0x44);
+        __m512 high = _mm512_shuffle_f32x4(a[i], a[4 + i], 0xee);
+        __m512 low2 = _mm512_shuffle_f32x4(a[8 + i], a[12 + i], 0x44);
+        __m512 high2 = _mm512_shuffle_f32x4(a[8 + i], a[12 + i], 0xee);
+        _mm512_storeu_ps(out + i * out_stride, _mm512_shuffle_f32x4(low, low2, 0x88));
+        _mm512_storeu_ps(out + (4 + i) * out_stride, _mm512_shuffle_f32x4(low, low2, 0xdd));
+        _mm512_storeu_ps(out + (8 + i) * out_stride, _mm512_shuffle_f32x4(high, high2, 0x88));
+        _mm512_storeu_ps(out + (12 + i) * out_stride, _mm512_shuffle_f32x4(high, high2, 0xdd));
+    }
+}
+#else
+static inline void transpose(const float *rows, size_t stride, float *out, size_t out_stride)
+{
+    for (size_t j = 0; j < LANES; j++)
+        for (size_t r = 0; r < LANES; r++)
+            out[j * out_stride + r] = rows[r * stride + j];
+}
+#endif
+
 void KERNEL_NAME(kernel_panel)(const float *rows, size_t stride, size_t columns, float *out)
 {
-    for (size_t j = 0; j < columns; j++)
+    size_t j = 0;
+    for (; j + LANES <= columns; j += LANES)
+        for (size_t r = 0; r < NR; r += LANES)
+            transpose(rows + r * stride + j, stride, out + j * NR + r, NR);
+    for (; j < columns; j++)
         for (size_t r = 0; r < NR; r++)
             out[j * NR + r] = rows[r * stride + j];
+}
+
+/* ---- Half precision --------------------------------------------------------------------- */
+
+void KERNEL_NAME(kernel_from_half)(const void *blocks, float *out, size_t n)
+{
+    const char *half = blocks; /* of any alignment */
+    size_t i = 0;
+#if LANES == 16
+    for (; i + 16 <= n; i += 16)
+        _mm512_storeu_ps(out + i,
+                         _mm512_cvtph_ps(_mm256_loadu_si256((const void *)(half + 2 * i))));
+#elif LANES == 8
+    for (; i + 8 <= n; i += 8)
+        _mm256_storeu_ps(out + i,
+                         _mm256_cvtph_ps(_mm_loadu_si128((const void *)(half + 2 * i))));
+#endif
+    for (; i < n; i++) {
+        uint16_t bits;
+        memcpy(&bits, half + 2 * i, sizeof bits);
+        out[i] = fp16_to_float(bits);
+    }
+}
+
+void KERNEL_NAME(kernel_round_half)(const float *x, float *out, size_t n)
+{
+    size_t i = 0;
+#if LANES == 16
+    for (; i + 16 <= n; i += 16)
+        _mm512_storeu_ps(out + i, _mm512_cvtph_ps(_mm512_cvtps_ph(_mm512_loadu_ps(x + i), 8)));
+#elif LANES == 8
+    for (; i + 8 <= n; i += 8)
+        _mm256_storeu_ps(out + i, _mm256_cvtph_ps(_mm256_cvtps_ph(_mm256_loadu_ps(x + i), 0)));
+#endif
+    for (; i < n; i++)
+        out[i] = fp16_to_float(fp16_from_float(x[i]));
 }
 
 const struct model_kernels KERNEL_NAME(model_kernels) = {
@@ -79,6 +165,8 @@ const struct model_kernels KERNEL_NAME(model_kernels) = {
     .nr = NR,
     .tile = KERNEL_NAME(kernel_tile),
     .panel = KERNEL_NAME(kernel_panel),
+    .from_half = KERNEL_NAME(kernel_from_half),
+    .round_half = KERNEL_NAME(kernel_round_half),
     .softmax = KERNEL_NAME(kernel_softmax),
     .silu = KERNEL_NAME(kernel_silu),
     .gelu = KERNEL_NAME(kernel_gelu),

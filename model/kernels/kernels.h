@@ -18,8 +18,6 @@
 #define KERNEL_JOIN(name, level)  KERNEL_JOIN_(name, level)
 #define KERNEL_NAME(name)         KERNEL_JOIN(name, QUANT_LEVEL)
 
-#define KERNEL_MAX_NR 32
-
 /*
  * A tile of a matrix product: c[i][r] (+)= sum over j of x[i][j] w[r][j], for i < m <= mr
  * and r < nr.
@@ -40,6 +38,9 @@ struct model_kernels {
     void (*tile)(const struct kernel_tile *tile);
     /* out[j][r] = rows[r * stride + j] for r < nr, j < columns */
     void (*panel)(const float *rows, size_t stride, size_t columns, float *out);
+    /* Half precision to float; float rounded to half precision. */
+    quant_decode_fn from_half;
+    void (*round_half)(const float *x, float *out, size_t n);
     /* x[i] = exp(x[i] * scale - max(x * scale)), returns the sum */
     float (*softmax)(float *x, size_t n, float scale);
     /* gate[i] = silu(gate[i]) * up[i], and gelu (tanh form); up NULL: 1 */
