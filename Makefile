@@ -37,7 +37,7 @@ UNIT    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*.c))
 BENCH   := $(patsubst %,$(BUILD)/tests/bench/%.o,objective sets measure results compare report sheet)
 OBJECTS := $(LIB_OBJ) $(COMMON) $(BENCH) $(BUILD)/tests/bench/bench_quant.o $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/gguf-*/*.c))
 
-.PHONY: all deps deps-test demo test programs-asan fuzz bench bench-pipeline bench-quality bench-docs results lint format man install uninstall clean help
+.PHONY: all deps deps-test demo test programs-asan fuzz-asan fuzz bench bench-pipeline bench-quality bench-docs results lint format man install uninstall clean help
 .DELETE_ON_ERROR:
 .SECONDEXPANSION:
 
@@ -122,6 +122,7 @@ $(BUILD)/checkquant: tests/checkquant.c $(CHECKED)
 	@$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) -MMD -MP $< -o $@ $(CHECKED) -lm
 
 # Fuzz targets run by a driver of our own, or with FUZZ_MAIN= and libFuzzer: tests/fuzz/run.sh.
+FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_MAIN = tests/fuzz/driver.c
 $(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/fuzz.h tests/fuzz/driver.c $(BUILD)/libgguf.a
 	@mkdir -p $(@D)
@@ -143,6 +144,10 @@ test: deps-test ## install what the tests need, build, run every test
 ASAN := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
 programs-asan:
 	@$(MAKE) -s --no-print-directory BUILD=$(BUILD)/asan CFLAGS="$(ASAN)" $(TOOLS:%=$(BUILD)/asan/%)
+
+# The fuzz targets with a driver of our own, likewise.
+fuzz-asan:
+	@$(MAKE) -s --no-print-directory BUILD=$(BUILD)/asan CFLAGS="$(ASAN)" $(FUZZ:%=$(BUILD)/asan/fuzz/%)
 
 fuzz: ## libFuzzer on every target, FUZZ_SECONDS (600) each
 	@BUILD=$(BUILD) tests/fuzz/run.sh $(or $(FUZZ_SECONDS),600)

@@ -15,12 +15,6 @@ scratch=/dev/shm
 targets=$(ls tests/fuzz/fuzz_*.c | sed 's|.*/fuzz_\(.*\)\.c|\1|')
 export ASAN_OPTIONS=abort_on_error=1 UBSAN_OPTIONS=abort_on_error=1:print_stacktrace=1
 
-# build FOLDER TARGET [VARIABLE=VALUE]...
-build() {
-  folder=$1 target=$2
-  shift 2
-  make -s -j2 --no-print-directory BUILD="$folder" "$@" "$folder/fuzz/$target"
-}
 # seeds TARGET: files to begin with besides the target's own
 seeds() {
   [ "$1" = blocks ] || ls "$root/$SHARED"/corpus/gguf/*.gguf 2>/dev/null
@@ -30,19 +24,18 @@ short() {
   crash=$BUILD/fuzz-crash-$1
   rm -f "$crash"
   # shellcheck disable=SC2046
-  build "$BUILD/asan" "$1" CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all" &&
-    (cd "$scratch" && timeout 120 "$BUILD/asan/fuzz/$1" --runs 2000 --crash "$crash" &&
-      timeout 120 "$BUILD/asan/fuzz/$1" --runs 1000 --crash "$crash" $(seeds "$1"))
+  (cd "$scratch" && timeout 120 "$BUILD/asan/fuzz/$1" --runs 2000 --crash "$crash" &&
+    timeout 120 "$BUILD/asan/fuzz/$1" --runs 1000 --crash "$crash" $(seeds "$1"))
 }
 # long TARGET
 long() {
   flags="-O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all"
   corpus=$BUILD/fuzz/corpus/$1
   mkdir -p "$corpus"
-  build "$BUILD/asan" "$1" CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all" &&
-    "$BUILD/asan/fuzz/$1" --write-seeds "$corpus" || return 1
+  "$BUILD/asan/fuzz/$1" --write-seeds "$corpus" || return 1
   seeds "$1" | while read -r file; do cp -f "$file" "$corpus"; done
-  build "$BUILD/fuzz" "$1" CC=clang CFLAGS="$flags" LDFLAGS=-fsanitize=fuzzer FUZZ_MAIN= &&
+  make -s -j2 --no-print-directory BUILD="$BUILD/fuzz" CC=clang CFLAGS="$flags" \
+    LDFLAGS=-fsanitize=fuzzer FUZZ_MAIN= "$BUILD/fuzz/fuzz/$1" &&
     (cd "$scratch" && "$BUILD/fuzz/fuzz/$1" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 \
       -max_len=65536 -print_final_stats=1 -artifact_prefix="$BUILD/fuzz/$1-" "$corpus")
 }
@@ -51,6 +44,7 @@ if [ -n "$seconds" ] && ! command -v clang >/dev/null 2>&1; then
   echo "run.sh: libFuzzer needs clang" >&2
   exit 2
 fi
+make -s -j2 --no-print-directory BUILD="$BUILD" fuzz-asan || exit 2
 for target in $targets; do
   if if [ -n "$seconds" ]; then long "$target"; else short "$target"; fi; then
     echo "ok fuzz: $target"
