@@ -48,9 +48,8 @@ struct output {
     const char *path;
     FILE *file;
 };
-/* Dies if the path is one of the inputs, which would be lost, or a folder. */
-void output_check(const char *path, const struct request *r);
-void output_open(struct output *output, const char *path);
+/* Dies if the path is an input, which would be lost, or cannot be written. */
+void output_open(struct output *output, const char *path, const struct request *r);
 void output_failed(const struct output *output) CLI_NORETURN; /* with errno */
 /* The file gets its name here. */
 void output_close(struct output *output);
@@ -137,7 +136,8 @@ void report_text(const struct measurement *m, const struct subjects *s,
                  const struct request *r);
 void report_json(const struct measurement *m, const struct subjects *s,
                  const struct request *r);
-void report_html(const struct measurement *m, struct subjects *s, const struct request *r);
+void report_html(FILE *out, const struct measurement *m, struct subjects *s,
+                 const struct request *r);
 /* Divergence against size in characters (plot.c). */
 void report_plot(const struct subjects *s);
 /* Works out tensor_rmse of a model: its weights against the base's (weights.c). */

@@ -43,7 +43,7 @@ void run_tokenize(const struct request *r)
     struct tokenizer *t = open_tokenizer(gguf, r->files[0]);
     struct text text = {0};
     if (!r->prompt)
-        text = text_read(r->text);
+        text = text_read(r->text ? r->text : "-");
     struct gguf_str in = r->prompt ? (struct gguf_str){r->prompt, strlen(r->prompt)}
                                    : (struct gguf_str){text.data, text.size};
     if (tokenizer_encode(t, in, flags, &list, &err) != GGUF_OK)
@@ -72,17 +72,14 @@ static void write_floats(const struct output *out, float *x, size_t n)
         output_failed(out);
 }
 
-static void write_logits(struct subject *s, const char *path, size_t n, size_t vocab)
+static void write_logits(struct subject *s, const struct output *out, size_t n, size_t vocab)
 {
-    struct output out;
     float *logits = cli_alloc(PART * vocab, sizeof *logits);
-    output_open(&out, path);
     for (size_t at = 0, part; at < n; at += part) {
         part = n - at < PART ? n - at : PART;
         subject_logits(s, at, part, logits);
-        write_floats(&out, logits, part * vocab);
+        write_floats(out, logits, part * vocab);
     }
-    output_close(&out);
     free(logits);
 }
 
@@ -90,7 +87,8 @@ void run_logits(const struct request *r)
 {
     struct subjects subjects;
     struct token_list list = {0};
-    output_check(r->logits, r);
+    struct output out;
+    output_open(&out, r->logits, r);
     text_read_ids(r->tokens, &list);
     subjects_open(&subjects, r);
     check_ids(&list, &subjects, r->tokens);
@@ -101,7 +99,8 @@ void run_logits(const struct request *r)
         cli_die("%s: %zu tokens are too many", r->tokens, list.count);
     subjects_contexts(&subjects, (uint32_t)list.count);
     subject_eval(&subjects.list[0], tokens, list.count, 0, NULL);
-    write_logits(&subjects.list[0], r->logits, list.count, subjects.vocab);
+    write_logits(&subjects.list[0], &out, list.count, subjects.vocab);
+    output_close(&out);
     if (!r->quiet)
         fprintf(stderr, "%s: %zu x %zu logits, activations %s\n", r->logits, list.count,
                 subjects.vocab, activations_name(r));

@@ -214,20 +214,24 @@ struct mode {
     void (*run)(const struct request *r);
 };
 
+/* The report is opened first: a path that cannot be written shows before the work. */
 static void run_measure(const struct request *r)
 {
     struct subjects subjects;
     struct measurement m;
+    struct output output;
     if (r->report)
-        output_check(r->report, r);
+        output_open(&output, r->report, r);
     subjects_open(&subjects, r);
     measure(&m, &subjects, r);
     if (r->json)
         report_json(&m, &subjects, r);
     else
         report_text(&m, &subjects, r);
-    if (r->report)
-        report_html(&m, &subjects, r);
+    if (r->report) {
+        report_html(output.file, &m, &subjects, r);
+        output_close(&output);
+    }
     measurement_free(&m);
     subjects_close(&subjects);
 }
@@ -237,7 +241,7 @@ static void run_measure(const struct request *r)
 static struct mode find_mode(const struct request *r)
 {
     const struct mode modes[] = {
-        {"--tokenize", r->tokenize, !r->prompt, 1, run_tokenize},
+        {"--tokenize", r->tokenize, false, 1, run_tokenize},
         {"--logits", r->logits != NULL, false, 1, run_logits},
         {"--prompt", r->prompt != NULL && !r->tokenize, false, MANY_FILES, run_prompt},
         {"--choices", r->choices != NULL, false, MANY_FILES, run_choices},

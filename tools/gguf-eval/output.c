@@ -45,7 +45,8 @@ static void refuse_input(const char *path, const struct stat *out, const char *i
         cli_die("%s: is the input %s itself; give the output another name", path, input);
 }
 
-void output_check(const char *path, const struct request *r)
+/* Dies if the path is one of the inputs, which would be lost, or a folder. */
+static void check_path(const char *path, const struct request *r)
 {
     const char *const inputs[] = {r->text, r->tokens, r->imatrix, r->choices};
     struct stat out;
@@ -84,9 +85,10 @@ static FILE *open_beside(const char *path)
     return fdopen(fd, "wb");
 }
 
-void output_open(struct output *output, const char *path)
+void output_open(struct output *output, const char *path, const struct request *r)
 {
     struct stat old;
+    check_path(path, r);
     bool is_special = stat(path, &old) == 0 && !S_ISREG(old.st_mode); /* /dev/stdout */
     *output = (struct output){path, is_special ? fopen(path, "wb") : open_beside(path)};
     if (!output->file)

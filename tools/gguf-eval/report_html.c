@@ -244,16 +244,14 @@ static void introduction(FILE *out, const struct measurement *m, const struct re
             activations_name(r));
 }
 
-void report_html(const struct measurement *m, struct subjects *s, const struct request *r)
+void report_html(FILE *out, const struct measurement *m, struct subjects *s,
+                 const struct request *r)
 {
-    struct output output;
-    output_open(&output, r->report);
-    chart_page_begin(output.file, "Quality against size");
-    introduction(output.file, m, r);
-    plots(output.file, s);
-    table(output.file, s);
+    chart_page_begin(out, "Quality against size");
+    introduction(out, m, r);
+    plots(out, s);
+    table(out, s);
     if (s->count > 1)
-        heat_maps(output.file, s);
-    chart_page_end(output.file);
-    output_close(&output);
+        heat_maps(out, s);
+    chart_page_end(out);
 }
