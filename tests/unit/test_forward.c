@@ -1,19 +1,5 @@
-/* The forward pass against logits of another implementation, and its own promises. */
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#include "model/model.h"
-
-#define GOLDEN "../shared/golden-eval/"
+/* The forward pass against logits of another implementation. */
+#include "tests/unit/golden.h"
 
 /* Models with the largest difference allowed in exact and in engine-like arithmetic. */
 static const struct golden {
@@ -54,71 +40,6 @@ static const struct golden {
 };
 #define N_GOLDENS (sizeof goldens / sizeof goldens[0])
 
-/* ---- Helpers -------------------------------------------------------------------------------
- */
-
-struct opened {
-    struct gguf *gguf;
-    struct model *model;
-    struct model_context *context;
-    uint32_t tokens[256];
-    size_t n;
-};
-
-static size_t read_tokens(const char *path, uint32_t *tokens, size_t capacity)
-{
-    FILE *file = fopen(path, "r");
-    size_t n = 0;
-    assert_non_null(file);
-    char word[32];
-    while (n < capacity && fscanf(file, "%31s", word) == 1)
-        tokens[n++] = (uint32_t)strtoul(word, NULL, 10);
-    assert_int_equal(fclose(file), 0);
-    return n;
-}
-
-/* A golden model with its tokens, and a context for `sequences` times as many. */
-static void open_golden(struct opened *o, const struct golden *g,
-                        const struct model_settings *settings, uint32_t sequences)
-{
-    char path[256];
-    struct gguf_error err = {0};
-    (void)snprintf(path, sizeof path, "%s%s.gguf", g->folder, g->name);
-    if (access(path, R_OK) != 0) {
-        print_message("%s is absent\n", path);
-        skip();
-    }
-    if (gguf_open(&o->gguf, path, GGUF_OPEN_MAP, &err) != GGUF_OK ||
-        model_open(&o->model, o->gguf, settings, &err) != GGUF_OK)
-        fail_msg("%s: %s", g->name, err.message);
-    (void)snprintf(path, sizeof path, GOLDEN "%s.tokens", g->name);
-    o->n = read_tokens(path, o->tokens, 256);
-    struct model_shape shape = {(uint32_t)o->n, sequences};
-    if (model_context_new(&o->context, o->model, &shape, &err) != GGUF_OK)
-        fail_msg("%s: %s", g->name, err.message);
-}
-
-static void close_golden(struct opened *o)
-{
-    model_context_free(o->context);
-    model_close(o->model);
-    gguf_close(o->gguf);
-}
-
-/* Logits of the wanted tokens of a batch, to be freed. */
-static float *evaluate(struct opened *o, const struct model_batch *batch)
-{
-    struct gguf_error err = {0};
-    if (model_eval(o->context, batch, &err) != GGUF_OK)
-        fail_msg("%s", err.message);
-    size_t n = model_wanted(o->context), vocab = model_hparams(o->model)->vocab;
-    float *logits = malloc((n * vocab + 1) * sizeof(float));
-    assert_non_null(logits);
-    if (model_logits(o->context, 0, n, logits, &err) != GGUF_OK)
-        fail_msg("%s", err.message);
-    return logits;
-}
-
 static float *read_logits(const char *name, const char *suffix, size_t count)
 {
     char path[256];
@@ -148,7 +69,7 @@ static void compare_golden(const struct golden *g, const struct model_settings *
                            double limit)
 {
     struct opened o;
-    open_golden(&o, g, settings, 1);
+    open_golden(&o, g->folder, g->name, settings, 1);
     struct model_batch batch = {.tokens = o.tokens, .n = o.n};
     float *logits = evaluate(&o, &batch);
     size_t count = o.n * model_hparams(o.model)->vocab;
