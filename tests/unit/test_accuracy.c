@@ -204,7 +204,8 @@ static void add_recurrent(struct score *s)
         mamba += memory_recurrent(&h, &run, i);
     }
     score_add(s, (double)mamba / MIB_F, 23.75, true);
-    h = (struct model_hparams){.ssm_conv_kernel = 4,
+    h = (struct model_hparams){.layers = 64,
+                               .ssm_conv_kernel = 4,
                                .ssm_inner_size = 6144,
                                .ssm_state_size = 128,
                                .ssm_group_count = 16};
