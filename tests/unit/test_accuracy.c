@@ -198,7 +198,7 @@ static void add_recurrent(struct score *s)
     struct memory_run run = {memory_engine_newest(), 512, 1, 512, GGUF_F16, GGUF_F16, 0, 0};
     uint64_t mamba = 0, qwen = 0;
     h = (struct model_hparams){
-        .ssm_conv_kernel = 4, .ssm_inner_size = 5120, .ssm_state_size = 16};
+        .layers = 64, .ssm_conv_kernel = 4, .ssm_inner_size = 5120, .ssm_state_size = 16};
     for (uint32_t i = 0; i < 64; i++) {
         h.layer[i].recurrent = true;
         mamba += memory_recurrent(&h, &run, i);
