@@ -73,7 +73,7 @@ static const struct cli_option options[] = {
 static const char *const usage[] = {"[options] BASE.gguf [OTHER.gguf ...] -f TEXT",
                                     "--sweep TYPE,... [options] BASE.gguf -f TEXT",
                                     "--tokens IDS --logits OUT [options] MODEL.gguf",
-                                    "--tokenize MODEL.gguf -f TEXT",
+                                    "--tokenize MODEL.gguf [-f TEXT]",
                                     "--prompt TEXT [-n N] MODEL.gguf ...",
                                     "--choices FILE.jsonl MODEL.gguf ...",
                                     "--recall MODEL.gguf ... -f TEXT",
@@ -93,7 +93,8 @@ static const char *const description[] = {
     "The weights are multiplied by activations that are rounded as the engines round them: to "
     "blocks of 8 bits for quantized weights, to F16 or BF16 for weights of that type. "
     "--activations f32 rounds nothing.",
-    "--tokenize takes the text as it is and adds no BOS unless --specials is given.",
+    "--tokenize takes the text as it is, from standard input where no -f is given, and adds no "
+    "BOS unless --specials is given.",
     "--choices reads one JSON object a line: {\"question\", \"choices\", \"answer\"}, asked "
     "for the "
     "letter of the answer as in MMLU, or {\"ctx\", \"endings\", \"label\"}, whose endings are "
