@@ -215,8 +215,10 @@ static void hybrids(void **state)
 
 /* ---- Against the engine ---------------------------------------------------------------- */
 
-#define ENGINE_ROWS "tests/data/memory_llama.csv"
-enum { ENGINE_FIELDS = 19 };
+#define ENGINE_ROWS   "tests/data/memory_llama.csv"
+#define GOLDEN_ROWS   "tests/data/memory_golden.csv"
+#define GOLDEN_FOLDER "../shared/golden-eval"
+enum { ENGINE_FIELDS = 19, GOLDEN_FIELDS = 7 };
 
 /* A row as numbers; the architecture and the type of the cache are text. */
 struct engine_row {
@@ -225,13 +227,14 @@ struct engine_row {
     uint64_t n[ENGINE_FIELDS];
 };
 
-static bool read_engine_row(FILE *f, struct engine_row *row)
+static bool read_engine_row(FILE *f, struct engine_row *row, size_t fields)
 {
     size_t n = 0;
     while (fgets(row->line, sizeof row->line, f)) {
-        if (row->line[0] == '#' || strncmp(row->line, "architecture", 12) == 0)
+        if (row->line[0] == '#' || strncmp(row->line, "architecture", 12) == 0 ||
+            strncmp(row->line, "file,", 5) == 0)
             continue;
-        for (char *p = row->line; p && n < ENGINE_FIELDS; n++) {
+        for (char *p = row->line; p && n < fields; n++) {
             char *comma = strpbrk(p, ",\n");
             if (comma)
                 *comma = '\0';
@@ -239,7 +242,7 @@ static bool read_engine_row(FILE *f, struct engine_row *row)
             row->n[n] = strtoull(p, NULL, 10);
             p = comma ? comma + 1 : NULL;
         }
-        return n == ENGINE_FIELDS;
+        return n == fields;
     }
     return false;
 }
@@ -289,7 +292,7 @@ static void engine(void **state)
     FILE *f = fopen(ENGINE_ROWS, "r");
     size_t inside = 0;
     assert_non_null(f);
-    while (read_engine_row(f, &row)) {
+    while (read_engine_row(f, &row, ENGINE_FIELDS)) {
         struct model_hparams *h = engine_model(&row);
         struct memory_run run = engine_run(&row);
         struct memory_share share = {
@@ -313,12 +316,62 @@ static void engine(void **state)
     assert_int_equal(compute.near, compute.n);
 }
 
+/* Real headers: hyperparameters and estimates together. */
+static void compare_golden(const struct engine_row *row, struct score *compute, size_t *inside)
+{
+    static struct model_hparams h;
+    char path[512];
+    struct gguf *model;
+    struct memory_run run = run_with("C");
+    snprintf(path, sizeof path, "%s/%s", GOLDEN_FOLDER, row->text[0]);
+    assert_int_equal(gguf_open(&model, path, 0, NULL), GGUF_OK);
+    assert_int_equal(model_hparams_read_shape(&h, model, NULL), GGUF_OK);
+    run.context = row->n[1];
+    run.batch = (uint32_t)row->n[2];
+    run.sequences = (uint32_t)row->n[3];
+    run.flash_attention = row->n[4] == 1;
+    uint64_t cache = 0;
+    for (uint32_t i = 0; i < h.layers; i++)
+        cache += memory_kv(&h, &run, i) + memory_recurrent(&h, &run, i);
+    if (cache != row->n[5])
+        fail_msg("%s: a cache of %llu, expected %llu", row->text[0], (unsigned long long)cache,
+                 (unsigned long long)row->n[5]);
+    struct memory_share share = {.output = true, .whole = true, .last = h.layers, .copies = 1};
+    struct memory_range r = memory_compute(&h, &run, &share);
+    *inside += row->n[6] >= r.low && row->n[6] <= r.high;
+    score_add(compute, (double)r.expected, (double)row->n[6], false);
+    gguf_close(model);
+}
+
+static void golden(void **state)
+{
+    (void)state;
+    static struct score compute = {.name = "compute"};
+    struct engine_row row;
+    size_t inside = 0;
+    FILE *shared = fopen(GOLDEN_FOLDER "/llama.gguf", "rb");
+    if (!shared)
+        skip();
+    fclose(shared);
+    FILE *f = fopen(GOLDEN_ROWS, "r");
+    assert_non_null(f);
+    while (read_engine_row(f, &row, GOLDEN_FIELDS))
+        compare_golden(&row, &compute, &inside);
+    fclose(f);
+    printf("compute buffers of %zu runs of small models: %zu within 2 %%, %zu within 15 %%, "
+           "%zu in the "
+           "range\n",
+           compute.n, compute.close, compute.near, inside);
+    assert_true(compute.n >= 50);
+    assert_int_equal(inside, compute.n);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(engines), cmocka_unit_test(cells),  cmocka_unit_test(rows),
         cmocka_unit_test(states),  cmocka_unit_test(limits), cmocka_unit_test(compute_parts),
-        cmocka_unit_test(hybrids), cmocka_unit_test(engine),
+        cmocka_unit_test(hybrids), cmocka_unit_test(engine), cmocka_unit_test(golden),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
