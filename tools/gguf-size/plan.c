@@ -211,6 +211,16 @@ static void clear_device(struct plan_device *d, const struct device *device)
     d->capacity = device->memory > device->taken ? device->memory - device->taken : 0;
 }
 
+/* GPUs that use the RAM leave so much less of it. */
+static void share_ram(struct plan *plan)
+{
+    struct plan_device *cpu = cpu_of(plan);
+    for (size_t i = 0; i < gpu_count(plan); i++) {
+        uint64_t used = plan->devices[i].high;
+        cpu->capacity = cpu->capacity > used ? cpu->capacity - used : 0;
+    }
+}
+
 /* Places everything for that many layers on the GPUs. */
 static void place(struct trial *t, uint32_t gpu_layers)
 {
@@ -229,6 +239,8 @@ static void place(struct trial *t, uint32_t gpu_layers)
     place_buffers(t, &shares);
     for (size_t i = 0; i < plan->n_devices; i++)
         set_bounds(&plan->devices[i], t);
+    if (m->unified && plan->gpu_layers)
+        share_ram(plan);
 }
 
 /* ---- Sums ------------------------------------------------------------------------------ */
@@ -274,18 +286,12 @@ int64_t plan_free(const struct plan_device *d)
 static uint64_t missing(const struct trial *t)
 {
     const struct plan *plan = t->plan;
-    uint64_t sum = 0, all = 0;
+    uint64_t sum = 0;
     for (size_t i = 0; i < plan->n_devices; i++) {
         const struct plan_device *d = &plan->devices[i];
-        if (!plan_uses(plan, i))
-            continue;
-        if (d->high > d->capacity)
+        if (plan_uses(plan, i) && d->high > d->capacity)
             sum = memory_sum(sum, d->high - d->capacity);
-        all = memory_sum(all, d->high);
     }
-    uint64_t ram = plan->devices[plan->n_devices - 1].capacity;
-    if (t->s->machine->unified && all > ram)
-        sum = bigger(sum, all - ram);
     return sum;
 }
 
