@@ -57,12 +57,12 @@ static const struct memory_engine engines[] = {
 };
 #define N_ENGINES (sizeof engines / sizeof engines[0])
 
-const struct memory_engine *memory_engine_at(size_t index)
+const struct memory_engine *model_memory_engine_at(size_t index)
 {
     return index < N_ENGINES ? &engines[index] : NULL;
 }
 
-const struct memory_engine *memory_engine_find(const char *name)
+const struct memory_engine *model_memory_engine_find(const char *name)
 {
     for (size_t i = 0; i < N_ENGINES; i++) {
         if (strcasecmp(name, engines[i].name) == 0)
@@ -71,20 +71,20 @@ const struct memory_engine *memory_engine_find(const char *name)
     return NULL;
 }
 
-const struct memory_engine *memory_engine_newest(void)
+const struct memory_engine *model_memory_engine_newest(void)
 {
     return &engines[N_ENGINES - 1];
 }
 
 /* ---- Arithmetic that stops at MEMORY_MAX -------------------------------------------- */
 
-uint64_t memory_sum(uint64_t a, uint64_t b)
+uint64_t model_memory_sum(uint64_t a, uint64_t b)
 {
     uint64_t sum;
     return checked_add(a, b, &sum) ? sum : MEMORY_MAX;
 }
 
-uint64_t memory_product(uint64_t a, uint64_t b)
+uint64_t model_memory_product(uint64_t a, uint64_t b)
 {
     uint64_t product;
     return checked_mul(a, b, &product) ? product : MEMORY_MAX;
@@ -92,7 +92,7 @@ uint64_t memory_product(uint64_t a, uint64_t b)
 
 static uint64_t product3(uint64_t a, uint64_t b, uint64_t c)
 {
-    return memory_product(memory_product(a, b), c);
+    return model_memory_product(model_memory_product(a, b), c);
 }
 
 static uint64_t larger(uint64_t a, uint64_t b)
@@ -115,7 +115,7 @@ static uint64_t padded(uint64_t n, uint64_t multiple)
 
 #define WINDOW_PAD 256
 
-bool memory_kv_type(uint32_t type)
+bool model_memory_kv_type(uint32_t type)
 {
     static const uint32_t types[] = {GGUF_F32,  GGUF_F16,  GGUF_BF16, GGUF_Q8_0,  GGUF_Q5_1,
                                      GGUF_Q5_0, GGUF_Q4_1, GGUF_Q4_0, GGUF_IQ4_NL};
@@ -140,13 +140,13 @@ static bool keeps_window(const struct model_hparams *h, const struct memory_run 
            !run->full_window;
 }
 
-uint64_t memory_cells(const struct model_hparams *h, const struct memory_run *run,
-                      uint32_t layer)
+uint64_t model_memory_cells(const struct model_hparams *h, const struct memory_run *run,
+                            uint32_t layer)
 {
     uint64_t cells = sequence_cells(run);
     if (keeps_window(h, run, layer))
-        cells = padded(smaller(cells, memory_sum(h->window, run->batch)), WINDOW_PAD);
-    return memory_product(cells, run->sequences);
+        cells = padded(smaller(cells, model_memory_sum(h->window, run->batch)), WINDOW_PAD);
+    return model_memory_product(cells, run->sequences);
 }
 
 /* Latent attention: K and V of a token are projections of one short vector. */
@@ -169,12 +169,14 @@ static uint64_t row_elements(const struct model_hparams *h, const struct memory_
         return value ? 0 : (uint64_t)h->kv_lora_rank + h->rope.dims;
     if (is_latent(h)) {
         uint32_t mla = value ? h->value_length_mla : h->key_length_mla;
-        return memory_product(l->heads, mla ? mla : value ? h->value_length : h->key_length);
+        return model_memory_product(l->heads, mla     ? mla
+                                              : value ? h->value_length
+                                                      : h->key_length);
     }
     if (l->sliding)
-        return memory_product(l->kv_heads,
-                              value ? h->value_length_sliding : h->key_length_sliding);
-    return memory_product(l->kv_heads, value ? h->value_length : h->key_length);
+        return model_memory_product(l->kv_heads,
+                                    value ? h->value_length_sliding : h->key_length_sliding);
+    return model_memory_product(l->kv_heads, value ? h->value_length : h->key_length);
 }
 
 /* Rows are stored in whole blocks. */
@@ -182,7 +184,7 @@ static uint64_t row_bytes(uint32_t type, uint64_t elements)
 {
     const struct gguf_type_info *info = gguf_type_find(type);
     uint64_t blocks = elements / info->block_elements + (elements % info->block_elements != 0);
-    return memory_product(blocks, info->block_bytes);
+    return model_memory_product(blocks, info->block_bytes);
 }
 
 /* The last layers may predict further tokens: an engine that does not use them keeps nothing
@@ -192,8 +194,8 @@ static bool is_evaluated(const struct model_hparams *h, uint32_t layer)
     return layer < h->layers && h->layers - layer > h->nextn_layers;
 }
 
-void memory_cell_bytes(const struct model_hparams *h, const struct memory_run *run,
-                       uint32_t layer, uint64_t bytes[2])
+void model_memory_cell_bytes(const struct model_hparams *h, const struct memory_run *run,
+                             uint32_t layer, uint64_t bytes[2])
 {
     bytes[0] = bytes[1] = 0;
     if (!h->layer[layer].own_cache || !is_evaluated(h, layer))
@@ -202,11 +204,13 @@ void memory_cell_bytes(const struct model_hparams *h, const struct memory_run *r
     bytes[1] = row_bytes(run->type_v, row_elements(h, run, layer, true));
 }
 
-uint64_t memory_kv(const struct model_hparams *h, const struct memory_run *run, uint32_t layer)
+uint64_t model_memory_kv(const struct model_hparams *h, const struct memory_run *run,
+                         uint32_t layer)
 {
     uint64_t bytes[2];
-    memory_cell_bytes(h, run, layer, bytes);
-    return memory_product(memory_cells(h, run, layer), memory_sum(bytes[0], bytes[1]));
+    model_memory_cell_bytes(h, run, layer, bytes);
+    return model_memory_product(model_memory_cells(h, run, layer),
+                                model_memory_sum(bytes[0], bytes[1]));
 }
 
 /* ---- Recurrent state ----------------------------------------------------------------- */
@@ -220,28 +224,28 @@ static uint64_t kimi_elements(const struct model_hparams *h, uint32_t layer)
 {
     uint64_t heads = h->layer[layer].heads, dim = h->kda_head_dim;
     uint64_t kept = h->ssm_conv_kernel ? h->ssm_conv_kernel - 1 : 3;
-    return memory_sum(memory_product(3 * kept, memory_product(heads, dim)),
-                      product3(dim, dim, heads));
+    return model_memory_sum(model_memory_product(3 * kept, model_memory_product(heads, dim)),
+                            product3(dim, dim, heads));
 }
 
 static uint64_t state_elements(const struct model_hparams *h, uint32_t layer)
 {
     if (h->wkv_head_size)
-        return memory_product(
-            memory_sum(h->token_shift_count ? h->token_shift_count : 2, h->wkv_head_size),
+        return model_memory_product(
+            model_memory_sum(h->token_shift_count ? h->token_shift_count : 2, h->wkv_head_size),
             h->embedding);
     if (h->shortconv_cache)
-        return memory_product(less_one(h->shortconv_cache), h->embedding);
+        return model_memory_product(less_one(h->shortconv_cache), h->embedding);
     if (h->kda_head_dim)
         return kimi_elements(h, layer);
-    uint64_t channels = memory_sum(h->ssm_inner_size,
-                                   2 * memory_product(h->ssm_group_count, h->ssm_state_size));
-    return memory_sum(memory_product(less_one(h->ssm_conv_kernel), channels),
-                      memory_product(h->ssm_state_size, h->ssm_inner_size));
+    uint64_t channels = model_memory_sum(
+        h->ssm_inner_size, 2 * model_memory_product(h->ssm_group_count, h->ssm_state_size));
+    return model_memory_sum(model_memory_product(less_one(h->ssm_conv_kernel), channels),
+                            model_memory_product(h->ssm_state_size, h->ssm_inner_size));
 }
 
-uint64_t memory_recurrent(const struct model_hparams *h, const struct memory_run *run,
-                          uint32_t layer)
+uint64_t model_memory_recurrent(const struct model_hparams *h, const struct memory_run *run,
+                                uint32_t layer)
 {
     if (!h->layer[layer].recurrent || !is_evaluated(h, layer))
         return 0;
@@ -250,7 +254,7 @@ uint64_t memory_recurrent(const struct model_hparams *h, const struct memory_run
 
 /* ---- Output buffer ------------------------------------------------------------------- */
 
-uint64_t memory_output(const struct model_hparams *h, const struct memory_run *run)
+uint64_t model_memory_output(const struct model_hparams *h, const struct memory_run *run)
 {
     return product3(sizeof(float), h->vocab, run->sequences);
 }
@@ -294,12 +298,13 @@ static void feed_elements(const struct model_hparams *h, uint32_t layer, uint64_
 {
     const struct model_layer_hparams *l = &h->layer[layer];
     uint64_t expert = l->expert_ff_length ? l->expert_ff_length : l->ff_length;
-    uint64_t used = memory_product(l->experts_used, expert);
+    uint64_t used = model_memory_product(l->experts_used, expert);
     uint64_t recurrent = l->recurrent ? 6 * (uint64_t)h->ssm_inner_size : 0;
     bool dense = h->experts == 0 || layer < h->leading_dense;
     elements[0] = dense ? 3 * (uint64_t)l->ff_length : 2 * used;
-    elements[1] = dense ? 3 * (uint64_t)l->ff_length
-                        : memory_sum(3 * used, memory_product(l->experts_used, h->embedding));
+    elements[1] =
+        dense ? 3 * (uint64_t)l->ff_length
+              : model_memory_sum(3 * used, model_memory_product(l->experts_used, h->embedding));
     elements[0] = larger(elements[0], recurrent);
     elements[1] = larger(elements[1], recurrent);
 }
@@ -308,8 +313,9 @@ static uint64_t f16_cache_bytes(const struct model_hparams *h, const struct memo
                                 uint32_t layer)
 {
     uint64_t elements =
-        memory_sum(row_elements(h, run, layer, false), row_elements(h, run, layer, true));
-    return h->layer[layer].own_cache ? product3(memory_cells(h, run, layer), elements, 2) : 0;
+        model_memory_sum(row_elements(h, run, layer, false), row_elements(h, run, layer, true));
+    return h->layer[layer].own_cache ? product3(model_memory_cells(h, run, layer), elements, 2)
+                                     : 0;
 }
 
 static void widen(struct widest *w, const struct model_hparams *h, const struct memory_run *run,
@@ -322,9 +328,9 @@ static void widen(struct widest *w, const struct model_hparams *h, const struct 
         length = h->key_length_mla;
     feed_elements(h, layer, feed);
     if (l->kv_heads > 0)
-        w->cells = larger(w->cells, memory_cells(h, run, layer) / run->sequences);
+        w->cells = larger(w->cells, model_memory_cells(h, run, layer) / run->sequences);
     w->heads = larger(w->heads, l->heads);
-    w->query = larger(w->query, memory_product(l->heads, length));
+    w->query = larger(w->query, model_memory_product(l->heads, length));
     w->narrow = larger(w->narrow, feed[0]);
     w->wide = larger(w->wide, feed[1]);
     w->cache_bytes = larger(w->cache_bytes, f16_cache_bytes(h, run, layer));
@@ -338,11 +344,11 @@ static struct widest find_widest(const struct model_hparams *h, const struct mem
     for (uint32_t i = first; i < last && i < h->layers; i++) {
         widen(&w, h, run, i);
         if (keeps_window(h, run, i))
-            window = larger(window, memory_cells(h, run, i) / run->sequences);
+            window = larger(window, model_memory_cells(h, run, i) / run->sequences);
     }
     if (h->window && !run->engine->window_cache)
         window = w.cells;
-    w.mask_cells = memory_sum(w.cells, window);
+    w.mask_cells = model_memory_sum(w.cells, window);
     return w;
 }
 
@@ -367,19 +373,19 @@ static uint64_t logits_bytes(const struct model_hparams *h, const struct memory_
     uint32_t hidden = share->gpu ? run->engine->hidden : 1;
     if (graph.hidden)
         hidden = graph.hidden;
-    return memory_sum(product3(sizeof(float), outputs, h->vocab),
-                      batch_bytes(run, memory_product(hidden, h->embedding)));
+    return model_memory_sum(product3(sizeof(float), outputs, h->vocab),
+                            batch_bytes(run, model_memory_product(hidden, h->embedding)));
 }
 
 static uint64_t scores_bytes(const struct model_hparams *h, const struct memory_run *run,
                              const struct widest *w, uint32_t copies)
 {
     struct graph graph = graph_of(h);
-    uint64_t masks = memory_product(mask_bytes(run, w), copies);
-    uint64_t scores = batch_bytes(run, memory_product(w->cells, w->heads));
-    uint64_t vectors = memory_sum(memory_product(graph.vectors, h->embedding),
-                                  memory_product(graph.queries, w->query));
-    return memory_sum(memory_sum(scores, masks), batch_bytes(run, vectors));
+    uint64_t masks = model_memory_product(mask_bytes(run, w), copies);
+    uint64_t scores = batch_bytes(run, model_memory_product(w->cells, w->heads));
+    uint64_t vectors = model_memory_sum(model_memory_product(graph.vectors, h->embedding),
+                                        model_memory_product(graph.queries, w->query));
+    return model_memory_sum(model_memory_sum(scores, masks), batch_bytes(run, vectors));
 }
 
 /* In the first layer a wide mask and its f16 copy lie side by side; later only the copy is
@@ -388,15 +394,15 @@ static uint64_t flash_bytes(const struct model_hparams *h, const struct memory_r
                             const struct memory_share *share, const struct widest *w)
 {
     uint64_t mask = mask_bytes(run, w);
-    uint64_t more = memory_product(mask, share->copies > 1 ? share->copies - 1 : 0);
+    uint64_t more = model_memory_product(mask, share->copies > 1 ? share->copies - 1 : 0);
     bool converted = run->engine->mask == MEMORY_MASK_CONVERTED;
-    uint64_t attention = memory_sum(converted ? mask + mask / 2 : mask,
-                                    batch_bytes(run, 2 * (h->embedding + w->query)));
+    uint64_t attention = model_memory_sum(converted ? mask + mask / 2 : mask,
+                                          batch_bytes(run, 2 * (h->embedding + w->query)));
     uint64_t vectors = share->gpu ? 2 * (uint64_t)h->embedding
-                                  : memory_sum(3 * (uint64_t)h->embedding, w->query);
-    uint64_t feed = memory_sum(vectors, share->gpu ? w->narrow : w->wide);
-    feed = memory_sum(converted ? mask / 2 : mask, batch_bytes(run, feed));
-    return memory_sum(more, larger(attention, feed));
+                                  : model_memory_sum(3 * (uint64_t)h->embedding, w->query);
+    uint64_t feed = model_memory_sum(vectors, share->gpu ? w->narrow : w->wide);
+    feed = model_memory_sum(converted ? mask / 2 : mask, batch_bytes(run, feed));
+    return model_memory_sum(more, larger(attention, feed));
 }
 
 static bool is_quantized(uint32_t type)
@@ -412,9 +418,9 @@ static uint64_t graph_bytes(const struct model_hparams *h, const struct memory_r
                          : scores_bytes(h, run, w, share->copies ? share->copies : 1);
     if (run->engine->copies_cache && share->gpu && run->flash_attention &&
         (is_quantized(run->type_k) || is_quantized(run->type_v)))
-        bytes = memory_sum(bytes, w->cache_bytes);
+        bytes = model_memory_sum(bytes, w->cache_bytes);
     if (run->engine->stages && share->gpu)
-        bytes = memory_sum(bytes, share->staged);
+        bytes = model_memory_sum(bytes, share->staged);
     return bytes;
 }
 
@@ -436,8 +442,9 @@ static uint64_t scaled(uint64_t bytes, double factor)
     return product < (double)MEMORY_MAX ? (uint64_t)product : MEMORY_MAX;
 }
 
-struct memory_range memory_compute(const struct model_hparams *h, const struct memory_run *run,
-                                   const struct memory_share *share)
+struct memory_range model_memory_compute(const struct model_hparams *h,
+                                         const struct memory_run *run,
+                                         const struct memory_share *share)
 {
     struct widest w = find_widest(h, run, share->first, share->last);
     uint64_t graph = share->first < share->last ? graph_bytes(h, run, share, &w) : 0;
@@ -451,16 +458,16 @@ struct memory_range memory_compute(const struct model_hparams *h, const struct m
     return (struct memory_range){scaled(expected, 0.6), expected, scaled(expected, 1.6)};
 }
 
-struct memory_range memory_compute_host(const struct model_hparams *h,
-                                        const struct memory_run *run, uint32_t copies)
+struct memory_range model_memory_compute_host(const struct model_hparams *h,
+                                              const struct memory_run *run, uint32_t copies)
 {
     struct widest w = find_widest(h, run, 0, h->layers);
-    uint64_t masks = memory_product(mask_bytes(run, &w), copies ? copies : 1);
-    uint64_t expected = memory_sum(masks, batch_bytes(run, h->embedding));
+    uint64_t masks = model_memory_product(mask_bytes(run, &w), copies ? copies : 1);
+    uint64_t expected = model_memory_sum(masks, batch_bytes(run, h->embedding));
     if (!h->experts && !is_latent(h))
         return (struct memory_range){expected, expected, expected};
     /* experts that lie in RAM are computed there: their outputs side by side */
     uint64_t used = h->layer[h->layers ? h->layers - 1 : 0].experts_used;
-    uint64_t more = batch_bytes(run, memory_product(used + 3, h->embedding));
-    return (struct memory_range){expected, expected, memory_sum(expected, more)};
+    uint64_t more = batch_bytes(run, model_memory_product(used + 3, h->embedding));
+    return (struct memory_range){expected, expected, model_memory_sum(expected, more)};
 }

@@ -53,11 +53,11 @@ struct memory_engine {
 };
 
 /* By position, oldest first; NULL past the end. */
-const struct memory_engine *memory_engine_at(size_t index);
+const struct memory_engine *model_memory_engine_at(size_t index);
 /* By name, case ignored; NULL if there is none. */
-const struct memory_engine *memory_engine_find(const char *name);
+const struct memory_engine *model_memory_engine_find(const char *name);
 /* The newest one. */
-const struct memory_engine *memory_engine_newest(void);
+const struct memory_engine *model_memory_engine_newest(void);
 
 /* ---- A run ------------------------------------------------------------------------------ */
 
@@ -74,7 +74,7 @@ struct memory_run {
 
 /* Whether a KV cache may have this type: F32, F16, BF16, Q8_0, Q5_1, Q5_0, Q4_1, Q4_0, IQ4_NL.
  */
-bool memory_kv_type(uint32_t type);
+bool model_memory_kv_type(uint32_t type);
 
 /* ---- What stays for the whole run ------------------------------------------------------ */
 
@@ -84,17 +84,18 @@ bool memory_kv_type(uint32_t type);
  * batch), rounded up to 256, where the engine knows such caches.
  * Source: llama.cpp, llama_kv_cache_iswa; exact.
  */
-uint64_t memory_cells(const struct model_hparams *h, const struct memory_run *run,
-                      uint32_t layer);
+uint64_t model_memory_cells(const struct model_hparams *h, const struct memory_run *run,
+                            uint32_t layer);
 
 /* Bytes of one cell of that layer, [0] K and [1] V: kv_heads * key_length and kv_heads *
  * value_length elements of the cache's types; latent attention has one K vector of
  * kv_lora_rank + rotated elements and no V. 0 where the layer has no cache. Exact. */
-void memory_cell_bytes(const struct model_hparams *h, const struct memory_run *run,
-                       uint32_t layer, uint64_t bytes[2]);
+void model_memory_cell_bytes(const struct model_hparams *h, const struct memory_run *run,
+                             uint32_t layer, uint64_t bytes[2]);
 
 /* cells * bytes of a cell. */
-uint64_t memory_kv(const struct model_hparams *h, const struct memory_run *run, uint32_t layer);
+uint64_t model_memory_kv(const struct model_hparams *h, const struct memory_run *run,
+                         uint32_t layer);
 
 /*
  * State of a recurrent layer, f32, for all sequences; 0 for other layers.
@@ -105,11 +106,11 @@ uint64_t memory_kv(const struct model_hparams *h, const struct memory_run *run, 
  * Source: llama.cpp, llama_hparams::n_embd_r and n_embd_s; exact (Mamba 2.8B: 23.75 MiB,
  * three sequences of Qwen3.6-27B: 448.88 MiB).
  */
-uint64_t memory_recurrent(const struct model_hparams *h, const struct memory_run *run,
-                          uint32_t layer);
+uint64_t model_memory_recurrent(const struct model_hparams *h, const struct memory_run *run,
+                                uint32_t layer);
 
 /* Logits of as many tokens as there are sequences, 4 bytes each, in host memory. Exact. */
-uint64_t memory_output(const struct model_hparams *h, const struct memory_run *run);
+uint64_t model_memory_output(const struct model_hparams *h, const struct memory_run *run);
 
 /* ---- What a batch needs ----------------------------------------------------------------- */
 
@@ -134,18 +135,19 @@ struct memory_share {
  * The range is narrow where logs show the formula to be exact (a dense model on one device)
  * and wide elsewhere: experts, latent attention, recurrent layers, several devices.
  */
-struct memory_range memory_compute(const struct model_hparams *h, const struct memory_run *run,
-                                   const struct memory_share *share);
+struct memory_range model_memory_compute(const struct model_hparams *h,
+                                         const struct memory_run *run,
+                                         const struct memory_share *share);
 
 /* Compute buffer in host memory beside the GPUs: the masks and the embeddings of a batch,
  * copies * masks * cells * batch * 4 + 4 batch embedding. Exact for dense models. */
-struct memory_range memory_compute_host(const struct model_hparams *h,
-                                        const struct memory_run *run, uint32_t copies);
+struct memory_range model_memory_compute_host(const struct model_hparams *h,
+                                              const struct memory_run *run, uint32_t copies);
 
 /* ---- Sums that stop at MEMORY_MAX ------------------------------------------------------- */
 
-uint64_t memory_sum(uint64_t a, uint64_t b);
-uint64_t memory_product(uint64_t a, uint64_t b);
+uint64_t model_memory_sum(uint64_t a, uint64_t b);
+uint64_t model_memory_product(uint64_t a, uint64_t b);
 
 #if defined(__GNUC__)
 #pragma GCC visibility pop

@@ -69,7 +69,7 @@ static bool takes_part(const struct speed_part *part)
     return part->weight_bytes > 0 || part->kv_bytes > 0;
 }
 
-struct speed_range speed_generate(const struct speed_run *run)
+struct speed_range model_speed_generate(const struct speed_run *run)
 {
     double seconds = 0, spread = 0;
     int devices = 0;
@@ -91,7 +91,7 @@ static double overlap(int devices, double batches)
     return devices > 1 ? pow(devices * batches / (devices + batches - 1), 0.7) : 1;
 }
 
-struct speed_range speed_prompt(const struct speed_run *run)
+struct speed_range model_speed_prompt(const struct speed_run *run)
 {
     double seconds = 0, spread = 0;
     int devices = 0;

@@ -60,7 +60,7 @@ struct speed_range {
  * a tenth more. All zeros where nothing is read. Source: fits over published speeds,
  * docs/accuracy.md.
  */
-struct speed_range speed_generate(const struct speed_run *run);
+struct speed_range model_speed_generate(const struct speed_run *run);
 
 /*
  * A prompt, batch by batch: 2 parameters operations a token on each device, staged weights
@@ -68,7 +68,7 @@ struct speed_range speed_generate(const struct speed_run *run);
  * Several GPUs overlap their batches: the gain is (n c / (n + c - 1))^0.7 for n devices and c
  * batches. Prompts vary more: the spread is 0.15 wider.
  */
-struct speed_range speed_prompt(const struct speed_run *run);
+struct speed_range model_speed_prompt(const struct speed_run *run);
 
 #if defined(__GNUC__)
 #pragma GCC visibility pop

@@ -52,8 +52,8 @@ static double workspace(const struct training_model *m, const struct training_se
     return 0;
 }
 
-struct training_memory training_estimate(const struct training_model *model,
-                                         const struct training_settings *settings)
+struct training_memory model_training_estimate(const struct training_model *model,
+                                               const struct training_settings *settings)
 {
     const struct training_settings *s = settings;
     bool full = s->method == TRAINING_FULL;
@@ -73,6 +73,6 @@ struct training_memory training_estimate(const struct training_model *model,
     const uint64_t parts[] = {m.weights,     m.adapters, m.gradients, m.optimizer,
                               m.activations, m.logits,   m.workspace};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
-        m.total = memory_sum(m.total, parts[i]);
+        m.total = model_memory_sum(m.total, parts[i]);
     return m;
 }

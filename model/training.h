@@ -60,8 +60,8 @@ struct training_memory {
     uint64_t total;       /* of the bytes above */
 };
 
-struct training_memory training_estimate(const struct training_model *model,
-                                         const struct training_settings *settings);
+struct training_memory model_training_estimate(const struct training_model *model,
+                                               const struct training_settings *settings);
 
 #if defined(__GNUC__)
 #pragma GCC visibility pop

@@ -43,10 +43,10 @@ static const struct memory_engine *engine_of(const struct csv_row *row)
 {
     bool latent = csv_has(row, METRIC, "c^KV");
     if (csv_has(row, PARAMS, "engine=ik"))
-        return memory_engine_find(is_mla(row) && !latent ? "2025-02" : "ik");
+        return model_memory_engine_find(is_mla(row) && !latent ? "2025-02" : "ik");
     if (csv_has(row, PARAMS, "mainline") && latent)
-        return memory_engine_find("A");
-    return memory_engine_find("2025-02");
+        return model_memory_engine_find("A");
+    return model_memory_engine_find("2025-02");
 }
 
 static enum gguf_type type_in(const char *text)
@@ -187,7 +187,7 @@ static double kv_mib(const struct csv_row *row)
     struct memory_run run = run_of(row);
     uint64_t sum = 0;
     for (uint32_t i = 0; i < h->layers; i++)
-        sum += memory_kv(h, &run, i);
+        sum += model_memory_kv(h, &run, i);
     free(h);
     return (double)sum / MIB_F;
 }
@@ -195,13 +195,14 @@ static double kv_mib(const struct csv_row *row)
 static void add_recurrent(struct score *s)
 {
     static struct model_hparams h;
-    struct memory_run run = {memory_engine_newest(), 512, 1, 512, GGUF_F16, GGUF_F16, 0, 0};
+    struct memory_run run = {
+        model_memory_engine_newest(), 512, 1, 512, GGUF_F16, GGUF_F16, 0, 0};
     uint64_t mamba = 0, qwen = 0;
     h = (struct model_hparams){
         .layers = 64, .ssm_conv_kernel = 4, .ssm_inner_size = 5120, .ssm_state_size = 16};
     for (uint32_t i = 0; i < 64; i++) {
         h.layer[i].recurrent = true;
-        mamba += memory_recurrent(&h, &run, i);
+        mamba += model_memory_recurrent(&h, &run, i);
     }
     score_add(s, (double)mamba / MIB_F, 23.75, true);
     h = (struct model_hparams){.layers = 64,
@@ -212,7 +213,7 @@ static void add_recurrent(struct score *s)
     run.sequences = 3;
     for (uint32_t i = 0; i < 48; i++) {
         h.layer[i].recurrent = true;
-        qwen += memory_recurrent(&h, &run, i);
+        qwen += model_memory_recurrent(&h, &run, i);
     }
     score_add(s, (double)qwen / MIB_F, 448.88, true);
 }
@@ -384,10 +385,10 @@ static void add_compute_row(struct compute_scores *s, const struct log *log,
         return;
     }
     if (csv_has(row, METRIC, "_Host")) {
-        struct memory_range r = memory_compute_host(h, &run, share.copies);
+        struct memory_range r = model_memory_compute_host(h, &run, share.copies);
         add_range(s->host, r, measured);
     } else {
-        struct memory_range r = memory_compute(h, &run, &share);
+        struct memory_range r = model_memory_compute(h, &run, &share);
         bool plain = is_dense_alone(log);
         bool inside = add_range(plain ? s->plain : s->other, r, measured);
         if (plain)

@@ -149,7 +149,7 @@ static struct speed_range estimate(const struct speed_row *s)
                             .batch = 512,
                             .prompt = strstr(s->row->field[METRIC], "1024") ? 1024 : 512,
                             .link_bandwidth = 12e9};
-    return s->prompt ? speed_prompt(&run) : speed_generate(&run);
+    return s->prompt ? model_speed_prompt(&run) : model_speed_generate(&run);
 }
 
 /* What data/hardware.csv was fitted on. */
@@ -265,7 +265,7 @@ static void partial_offload(void **state)
                                             .layers = (uint32_t)(48 * (1 - on_gpu))}};
         struct speed_run run = {.parts = parts, .n_parts = 2, .flash_attention = true};
         if (ngl > 0)
-            add(&s, speed_generate(&run), measured);
+            add(&s, model_speed_generate(&run), measured);
     }
     print(&s);
     assert_true(s.score.n >= 5 && score_quantile(&s.score, 0.5) <= 0.15);

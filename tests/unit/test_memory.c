@@ -17,7 +17,7 @@ static const struct memory_run plain_run = {.context = 4096,
 static struct memory_run run_with(const char *engine)
 {
     struct memory_run run = plain_run;
-    run.engine = memory_engine_find(engine);
+    run.engine = model_memory_engine_find(engine);
     assert_non_null(run.engine);
     return run;
 }
@@ -41,11 +41,12 @@ static struct model_hparams *small_model(void)
 static void engines(void **state)
 {
     (void)state;
-    assert_ptr_equal(memory_engine_find("c"), memory_engine_newest());
-    assert_ptr_equal(memory_engine_find("C"), memory_engine_newest());
-    assert_null(memory_engine_find("D"));
-    for (size_t i = 0; memory_engine_at(i); i++)
-        assert_ptr_equal(memory_engine_find(memory_engine_at(i)->name), memory_engine_at(i));
+    assert_ptr_equal(model_memory_engine_find("c"), model_memory_engine_newest());
+    assert_ptr_equal(model_memory_engine_find("C"), model_memory_engine_newest());
+    assert_null(model_memory_engine_find("D"));
+    for (size_t i = 0; model_memory_engine_at(i); i++)
+        assert_ptr_equal(model_memory_engine_find(model_memory_engine_at(i)->name),
+                         model_memory_engine_at(i));
 }
 
 static void cells(void **state)
@@ -53,23 +54,23 @@ static void cells(void **state)
     (void)state;
     struct model_hparams *h = small_model();
     struct memory_run run = run_with("C");
-    assert_int_equal(memory_cells(h, &run, 0), 4096);
-    assert_int_equal(memory_cells(h, &run, 1), 1536); /* 1024 + 512 */
+    assert_int_equal(model_memory_cells(h, &run, 0), 4096);
+    assert_int_equal(model_memory_cells(h, &run, 1), 1536); /* 1024 + 512 */
     run.batch = 100;
-    assert_int_equal(memory_cells(h, &run, 1), 1280); /* 1124, padded */
+    assert_int_equal(model_memory_cells(h, &run, 1), 1280); /* 1124, padded */
     run.full_window = true;
-    assert_int_equal(memory_cells(h, &run, 1), 4096);
+    assert_int_equal(model_memory_cells(h, &run, 1), 4096);
     run = run_with("C");
     run.context = 5000;
-    assert_int_equal(memory_cells(h, &run, 0), 5120);
+    assert_int_equal(model_memory_cells(h, &run, 0), 5120);
     run.sequences = 4; /* 1250 each */
-    assert_int_equal(memory_cells(h, &run, 0), 4 * 1280);
+    assert_int_equal(model_memory_cells(h, &run, 0), 4 * 1280);
     run = run_with("2025-02");
     run.context = 1000;
-    assert_int_equal(memory_cells(h, &run, 1), 1024);
+    assert_int_equal(model_memory_cells(h, &run, 1), 1024);
     run.flash_attention = false;
     run.context = 1025;
-    assert_int_equal(memory_cells(h, &run, 1), 1056);
+    assert_int_equal(model_memory_cells(h, &run, 1), 1056);
     free(h);
 }
 
@@ -79,24 +80,24 @@ static void rows(void **state)
     struct model_hparams *h = small_model();
     struct memory_run run = run_with("C");
     uint64_t bytes[2];
-    memory_cell_bytes(h, &run, 0, bytes);
+    model_memory_cell_bytes(h, &run, 0, bytes);
     assert_int_equal(bytes[0], 256);
     assert_int_equal(bytes[1], 256);
     run.type_k = GGUF_Q8_0;
     run.type_v = GGUF_Q4_0;
-    memory_cell_bytes(h, &run, 0, bytes);
+    model_memory_cell_bytes(h, &run, 0, bytes);
     assert_int_equal(bytes[0], 4 * 34);
     assert_int_equal(bytes[1], 4 * 18);
     h->layer[0].own_cache = false;
-    assert_int_equal(memory_kv(h, &run, 0), 0);
+    assert_int_equal(model_memory_kv(h, &run, 0), 0);
     h->kv_lora_rank = 512;
     h->rope.dims = 64;
     h->key_length_mla = 192;
     h->value_length_mla = 128;
     run = run_with("A");
-    assert_int_equal(memory_kv(h, &run, 1), 1536 * 576 * 2);
+    assert_int_equal(model_memory_kv(h, &run, 1), 1536 * 576 * 2);
     run = run_with("2025-02");
-    assert_int_equal(memory_kv(h, &run, 1), 4096 * (8 * 192 + 8 * 128) * 2);
+    assert_int_equal(model_memory_kv(h, &run, 1), 4096 * (8 * 192 + 8 * 128) * 2);
     free(h);
 }
 
@@ -105,22 +106,22 @@ static void states(void **state)
     (void)state;
     struct memory_run run = run_with("C");
     struct model_hparams *h = small_model();
-    assert_int_equal(memory_recurrent(h, &run, 0), 0);
+    assert_int_equal(model_memory_recurrent(h, &run, 0), 0);
     h->layer[0].recurrent = true;
     h->shortconv_cache = 3;
-    assert_int_equal(memory_recurrent(h, &run, 0), 4 * 2 * 512);
+    assert_int_equal(model_memory_recurrent(h, &run, 0), 4 * 2 * 512);
     run.sequences = 5;
-    assert_int_equal(memory_recurrent(h, &run, 0), 5 * 4 * 2 * 512);
+    assert_int_equal(model_memory_recurrent(h, &run, 0), 5 * 4 * 2 * 512);
     h->shortconv_cache = 0;
     h->wkv_head_size = 64;
     h->token_shift_count = 2;
     run.sequences = 1;
-    assert_int_equal(memory_recurrent(h, &run, 0), 4 * (2 * 512 + 64 * 512));
+    assert_int_equal(model_memory_recurrent(h, &run, 0), 4 * (2 * 512 + 64 * 512));
     h->wkv_head_size = 0;
     h->kda_head_dim = 128;
     h->ssm_conv_kernel = 4;
-    assert_int_equal(memory_recurrent(h, &run, 0), 4 * (3 * 3 * 8 * 128 + 128 * 128 * 8));
-    assert_int_equal(memory_output(h, &run), 4000);
+    assert_int_equal(model_memory_recurrent(h, &run, 0), 4 * (3 * 3 * 8 * 128 + 128 * 128 * 8));
+    assert_int_equal(model_memory_output(h, &run), 4000);
     free(h);
 }
 
@@ -136,11 +137,11 @@ static void limits(void **state)
     h->key_length = h->value_length = UINT32_MAX;
     h->embedding = h->vocab = UINT32_MAX;
     struct memory_share share = {.gpu = true, .output = true, .whole = true, .last = 2};
-    assert_true(memory_kv(h, &run, 0) == MEMORY_MAX);
-    struct memory_range r = memory_compute(h, &run, &share);
+    assert_true(model_memory_kv(h, &run, 0) == MEMORY_MAX);
+    struct memory_range r = model_memory_compute(h, &run, &share);
     assert_true(r.low <= r.expected && r.expected <= r.high && r.high <= MEMORY_MAX);
-    assert_true(memory_sum(MEMORY_MAX, 1) == MEMORY_MAX);
-    assert_true(memory_product(MEMORY_MAX, 2) == MEMORY_MAX);
+    assert_true(model_memory_sum(MEMORY_MAX, 1) == MEMORY_MAX);
+    assert_true(model_memory_product(MEMORY_MAX, 2) == MEMORY_MAX);
     free(h);
 }
 
@@ -151,18 +152,18 @@ static void compute_parts(void **state)
     struct model_hparams *h = small_model();
     struct memory_run run = run_with("C");
     struct memory_share share = {.gpu = true, .output = true, .whole = true, .last = 2};
-    uint64_t base = memory_compute(h, &run, &share).expected;
+    uint64_t base = model_memory_compute(h, &run, &share).expected;
     share.staged = 1000000;
-    assert_int_equal(memory_compute(h, &run, &share).expected, base + 1000000);
+    assert_int_equal(model_memory_compute(h, &run, &share).expected, base + 1000000);
     share.staged = 0;
     share.copies = 4; /* three more masks, of 4096 and of 1536 cells, f16 */
-    assert_int_equal(memory_compute(h, &run, &share).expected,
+    assert_int_equal(model_memory_compute(h, &run, &share).expected,
                      base + 3 * (4096 + 1536) * 512 * 2);
     share.copies = 1;
     run.type_k = run.type_v = GGUF_Q8_0; /* an f16 copy of K and V of a layer */
-    assert_int_equal(memory_compute(h, &run, &share).expected, base + 4096 * 256 * 2);
+    assert_int_equal(model_memory_compute(h, &run, &share).expected, base + 4096 * 256 * 2);
     run = run_with("A"); /* logits of the whole batch */
-    assert_true(memory_compute(h, &run, &share).expected >= 4ull * 512 * 1000);
+    assert_true(model_memory_compute(h, &run, &share).expected >= 4ull * 512 * 1000);
     free(h);
 }
 
@@ -172,7 +173,7 @@ static uint64_t kept(const struct model_hparams *h, const struct memory_run *run
 {
     uint64_t sum = 0;
     for (uint32_t i = 0; i < h->layers; i++)
-        sum += memory_kv(h, run, i) + memory_recurrent(h, run, i);
+        sum += model_memory_kv(h, run, i) + model_memory_recurrent(h, run, i);
     return sum;
 }
 
@@ -297,10 +298,10 @@ static void engine(void **state)
         struct memory_run run = engine_run(&row);
         struct memory_share share = {
             .output = true, .whole = true, .last = h->layers, .copies = 1};
-        struct memory_range r = memory_compute(h, &run, &share);
+        struct memory_range r = model_memory_compute(h, &run, &share);
         uint64_t cache = 0;
         for (uint32_t i = 0; i < h->layers; i++)
-            cache += memory_kv(h, &run, i);
+            cache += model_memory_kv(h, &run, i);
         assert_int_equal(cache, row.n[17]);
         inside += row.n[18] >= r.low && row.n[18] <= r.high;
         score_add(&compute, (double)r.expected, (double)row.n[18], false);
@@ -332,12 +333,12 @@ static void compare_golden(const struct engine_row *row, struct score *compute, 
     run.flash_attention = row->n[4] == 1;
     uint64_t cache = 0;
     for (uint32_t i = 0; i < h.layers; i++)
-        cache += memory_kv(&h, &run, i) + memory_recurrent(&h, &run, i);
+        cache += model_memory_kv(&h, &run, i) + model_memory_recurrent(&h, &run, i);
     if (cache != row->n[5])
         fail_msg("%s: a cache of %llu, expected %llu", row->text[0], (unsigned long long)cache,
                  (unsigned long long)row->n[5]);
     struct memory_share share = {.output = true, .whole = true, .last = h.layers, .copies = 1};
-    struct memory_range r = memory_compute(&h, &run, &share);
+    struct memory_range r = model_memory_compute(&h, &run, &share);
     *inside += row->n[6] >= r.low && row->n[6] <= r.high;
     score_add(compute, (double)r.expected, (double)row->n[6], false);
     gguf_close(model);

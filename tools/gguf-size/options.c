@@ -199,7 +199,7 @@ static enum gguf_type parse_kv_type(const char *name, size_t size)
     snprintf(text, sizeof text, "%.*s", (int)(size < sizeof text ? size : sizeof text - 1),
              name);
     const struct gguf_type_info *info = size < sizeof text ? gguf_type_by_name(text) : NULL;
-    if (!info || !memory_kv_type(info->id))
+    if (!info || !model_memory_kv_type(info->id))
         cli_die("--kv-type: expected f32, f16, bf16, q8_0, q5_1, q5_0, q4_1, q4_0 or iq4_nl, "
                 "found \"%.*s\"",
                 (int)size, name);
@@ -229,12 +229,12 @@ static int parse_word(const char *option, const char *value, const char *const *
 
 static const struct memory_engine *parse_engine(const char *value)
 {
-    const struct memory_engine *engine = memory_engine_find(value);
+    const struct memory_engine *engine = model_memory_engine_find(value);
     char list[512] = "";
-    for (size_t i = 0; memory_engine_at(i) && !engine; i++) {
+    for (size_t i = 0; model_memory_engine_at(i) && !engine; i++) {
         size_t used = strlen(list);
         snprintf(list + used, sizeof list - used, "%s%s (%s)", i ? "; " : "",
-                 memory_engine_at(i)->name, memory_engine_at(i)->summary);
+                 model_memory_engine_at(i)->name, model_memory_engine_at(i)->summary);
     }
     if (!engine)
         cli_die("--engine: expected one of %s; found \"%s\"", list, value);
@@ -429,7 +429,7 @@ static bool is_quantized(uint32_t type)
 static void settle_flash(struct request *r)
 {
     /* engines of early 2025 had it off unless asked */
-    bool by_default = r->run.engine != memory_engine_at(0);
+    bool by_default = r->run.engine != model_memory_engine_at(0);
     r->run.flash_attention = r->flash == FLASH_ON || (r->flash == FLASH_AUTO && by_default);
     if (is_quantized(r->run.type_v) && !r->run.flash_attention) {
         if (r->flash == FLASH_OFF)
@@ -466,7 +466,7 @@ void request_parse(struct request *request, struct cli *cli)
 {
     int n;
     *request =
-        (struct request){.run = {.engine = memory_engine_newest(),
+        (struct request){.run = {.engine = model_memory_engine_newest(),
                                  .sequences = 1,
                                  .batch = 512,
                                  .type_k = GGUF_F16,

@@ -116,8 +116,8 @@ static void note_layer(struct shares *shares, size_t device, uint32_t layer)
 
 static void add_weights(struct plan_device *d, uint64_t bytes, double active, double elements)
 {
-    d->weights = memory_sum(d->weights, bytes);
-    d->active = memory_sum(d->active, (uint64_t)active);
+    d->weights = model_memory_sum(d->weights, bytes);
+    d->active = model_memory_sum(d->active, (uint64_t)active);
     d->parameters += elements;
 }
 
@@ -139,9 +139,9 @@ static void place_layer(struct trial *t, struct shares *shares, uint32_t layer)
     add_weights(d, l->bytes - l->experts, (double)(l->bytes - l->experts),
                 (double)(l->elements - l->expert_elements));
     add_weights(e, l->experts, (double)l->experts * share, (double)l->expert_elements * share);
-    d->kv = memory_sum(d->kv, memory_kv(&s->subject->h, &plan->run, layer));
-    d->recurrent =
-        memory_sum(d->recurrent, memory_recurrent(&s->subject->h, &plan->run, layer));
+    d->kv = model_memory_sum(d->kv, model_memory_kv(&s->subject->h, &plan->run, layer));
+    d->recurrent = model_memory_sum(d->recurrent,
+                                    model_memory_recurrent(&s->subject->h, &plan->run, layer));
     d->layers++;
     note_layer(shares, at, layer);
     if (at == cpu)
@@ -180,29 +180,31 @@ static void place_buffers(struct trial *t, struct shares *shares)
         share->whole = plan->devices[i].layers == h->layers && share->output;
         share->staged = i == 0 && share->gpu ? shares->largest_on_cpu : 0;
         if (share->gpu || plan->devices[i].layers || !cpu)
-            plan->devices[i].compute = memory_compute(h, &plan->run, share);
+            plan->devices[i].compute = model_memory_compute(h, &plan->run, share);
     }
     if (plan->gpu_layers && !plan->devices[cpu].layers)
-        plan->devices[cpu].compute = memory_compute_host(h, &plan->run, copies);
-    plan->devices[cpu].output = memory_output(h, &plan->run);
+        plan->devices[cpu].compute = model_memory_compute_host(h, &plan->run, copies);
+    plan->devices[cpu].output = model_memory_output(h, &plan->run);
 }
 
 /* Of a network that is not known the cache may be anything from none to full attention. */
 static void set_bounds(struct plan_device *d, const struct trial *t)
 {
     const struct model_hparams *h = &t->s->subject->h;
-    uint64_t sure = memory_sum(d->weights, d->output);
-    uint64_t cache = memory_sum(d->kv, d->recurrent), low = cache, high = cache;
+    uint64_t sure = model_memory_sum(d->weights, d->output);
+    uint64_t cache = model_memory_sum(d->kv, d->recurrent), low = cache, high = cache;
     if (!plan_knows(t->s->subject)) {
-        uint64_t row = memory_product(4, h->embedding);
+        uint64_t row = model_memory_product(4, h->embedding);
         low = 0;
-        high =
-            bigger(cache, memory_product(memory_product(row, d->layers), t->plan->run.context));
+        high = bigger(cache, model_memory_product(model_memory_product(row, d->layers),
+                                                  t->plan->run.context));
     }
-    d->low = memory_sum(memory_sum(sure, low), memory_sum(d->compute.low, d->overhead.low));
-    d->expected = memory_sum(memory_sum(sure, cache),
-                             memory_sum(d->compute.expected, d->overhead.expected));
-    d->high = memory_sum(memory_sum(sure, high), memory_sum(d->compute.high, d->overhead.high));
+    d->low = model_memory_sum(model_memory_sum(sure, low),
+                              model_memory_sum(d->compute.low, d->overhead.low));
+    d->expected = model_memory_sum(model_memory_sum(sure, cache),
+                                   model_memory_sum(d->compute.expected, d->overhead.expected));
+    d->high = model_memory_sum(model_memory_sum(sure, high),
+                               model_memory_sum(d->compute.high, d->overhead.high));
 }
 
 static void clear_device(struct plan_device *d, const struct device *device)
@@ -270,7 +272,7 @@ uint64_t plan_total(const struct plan *plan)
 {
     uint64_t sum = 0;
     for (size_t i = 0; i < plan->n_devices; i++)
-        sum = memory_sum(sum, plan_uses(plan, i) ? plan->devices[i].expected : 0);
+        sum = model_memory_sum(sum, plan_uses(plan, i) ? plan->devices[i].expected : 0);
     return sum;
 }
 
@@ -290,7 +292,7 @@ static uint64_t missing(const struct trial *t)
     for (size_t i = 0; i < plan->n_devices; i++) {
         const struct plan_device *d = &plan->devices[i];
         if (plan_uses(plan, i) && d->high > d->capacity)
-            sum = memory_sum(sum, d->high - d->capacity);
+            sum = model_memory_sum(sum, d->high - d->capacity);
     }
     return sum;
 }
@@ -379,10 +381,10 @@ static uint64_t cache_read(const struct trial *t, size_t device, uint64_t depth)
     for (uint32_t i = 0; i < h->layers; i++) {
         if (device_of(t, i) != device)
             continue;
-        memory_cell_bytes(h, &t->plan->run, i, bytes);
+        model_memory_cell_bytes(h, &t->plan->run, i, bytes);
         uint64_t cells =
             h->layer[i].sliding && h->window && h->window < depth ? h->window : depth;
-        sum = memory_sum(sum, memory_product(cells, bytes[0] + bytes[1]));
+        sum = model_memory_sum(sum, model_memory_product(cells, bytes[0] + bytes[1]));
     }
     return sum;
 }
@@ -419,7 +421,7 @@ static struct speed_range generate_at(const struct trial *t, uint64_t depth)
 {
     struct speed_part parts[MAX_GPUS + 1];
     struct speed_run run = speed_setup(t, parts, depth);
-    return speed_generate(&run);
+    return model_speed_generate(&run);
 }
 
 /* For a prompt, a GPU takes over what lies in RAM, weight by weight. */
@@ -434,7 +436,7 @@ static struct speed_range prompt_speed(const struct trial *t)
         parts[0].staged_bytes = cpu->weight_bytes;
         *cpu = (struct speed_part){.device = cpu->device};
     }
-    return speed_prompt(&run);
+    return model_speed_prompt(&run);
 }
 
 /* ---- The plan ---------------------------------------------------------------------------- */

@@ -82,7 +82,7 @@ static uint64_t curve_sum(const struct plan *plan, bool capacity)
         const struct plan_device *d = &plan->devices[i];
         bool ram = i + 1 == plan->n_devices;
         if (ram == (plan->gpu_layers == 0))
-            sum = memory_sum(sum, capacity ? d->capacity : d->expected);
+            sum = model_memory_sum(sum, capacity ? d->capacity : d->expected);
     }
     return sum;
 }

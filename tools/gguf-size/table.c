@@ -45,7 +45,7 @@ static void fill_row(struct size_row *row, const struct request *request)
         struct plan plan;
         row->bytes[i] = mix_weights(w, subject, quant_mix_by_name(types[i]));
         plan_make(&plan, &s);
-        row->memory[i] = memory_sum(plan.devices[0].high, machine->cpu.taken);
+        row->memory[i] = model_memory_sum(plan.devices[0].high, machine->cpu.taken);
     }
     subject_close(subject);
     free(subject);

@@ -20,9 +20,10 @@ static struct training_model collect(const struct situation *s)
         bool in_layer = t->name.size > 4 && t->name.data[0] == 'b' && t->name.data[3] == '.';
         if (!in_layer || t->ne[1] <= 1)
             continue;
-        m.linear = memory_sum(m.linear, t->elements);
-        m.rank_columns = memory_sum(m.rank_columns,
-                                    memory_product(memory_sum(t->ne[0], t->ne[1]), t->ne[2]));
+        m.linear = model_memory_sum(m.linear, t->elements);
+        m.rank_columns = model_memory_sum(
+            m.rank_columns,
+            model_memory_product(model_memory_sum(t->ne[0], t->ne[1]), t->ne[2]));
     }
     return m;
 }
@@ -112,9 +113,9 @@ int train_report(const struct situation *s)
 {
     enum { OVERHEAD_MIB = 800 }; /* CUDA context and the allocator of a framework */
     struct training_model model = collect(s);
-    struct training_memory m = training_estimate(&model, &s->request->training);
+    struct training_memory m = model_training_estimate(&model, &s->request->training);
     struct part parts[N_PARTS];
-    uint64_t total = memory_sum(m.total, OVERHEAD_MIB * MIB);
+    uint64_t total = model_memory_sum(m.total, OVERHEAD_MIB * MIB);
     uint64_t memory = smallest_gpu(s->machine);
     list_parts(parts, &m, OVERHEAD_MIB * MIB);
     if (s->request->json)

@@ -55,13 +55,13 @@ static bool is_experts(const struct gguf_tensor *t)
 
 static void add_layer(struct layer_weights *l, const struct gguf_tensor *t, uint64_t bytes)
 {
-    l->bytes = memory_sum(l->bytes, bytes);
-    l->elements = memory_sum(l->elements, t->elements);
+    l->bytes = model_memory_sum(l->bytes, bytes);
+    l->elements = model_memory_sum(l->elements, t->elements);
     l->largest = bytes > l->largest ? bytes : l->largest;
     if (!is_experts(t))
         return;
-    l->experts = memory_sum(l->experts, bytes);
-    l->expert_elements = memory_sum(l->expert_elements, t->elements);
+    l->experts = model_memory_sum(l->experts, bytes);
+    l->expert_elements = model_memory_sum(l->expert_elements, t->elements);
     l->largest_expert = bytes > l->largest_expert ? bytes : l->largest_expert;
 }
 
@@ -76,15 +76,15 @@ static void add_tensor(struct weights *w, const struct gguf_tensor *t, uint32_t 
 {
     uint32_t layer;
     uint64_t bytes = bytes_as(t, type);
-    w->total = memory_sum(w->total, bytes);
-    w->elements = memory_sum(w->elements, t->elements);
+    w->total = model_memory_sum(w->total, bytes);
+    w->elements = model_memory_sum(w->elements, t->elements);
     if (layer_of(t->name, &layer)) {
         add_layer(&w->layer[layer], t, bytes);
     } else if (is_input(t->name)) {
-        w->input = memory_sum(w->input, bytes);
+        w->input = model_memory_sum(w->input, bytes);
     } else {
-        w->output = memory_sum(w->output, bytes);
-        w->output_elements = memory_sum(w->output_elements, t->elements);
+        w->output = model_memory_sum(w->output, bytes);
+        w->output_elements = model_memory_sum(w->output_elements, t->elements);
     }
 }
 
@@ -95,15 +95,15 @@ static void add_tied_output(struct weights *w, const struct gguf *model, uint32_
     if (!t || gguf_tensor_find(model, "output.weight"))
         return;
     w->tied = bytes_as(t, type);
-    w->output = memory_sum(w->output, w->tied);
-    w->output_elements = memory_sum(w->output_elements, t->elements);
+    w->output = model_memory_sum(w->output, w->tied);
+    w->output_elements = model_memory_sum(w->output_elements, t->elements);
 }
 
 static uint64_t all_bytes(const struct gguf *model)
 {
     uint64_t bytes = 0;
     for (size_t i = 0; model && i < gguf_tensor_count(model); i++)
-        bytes = memory_sum(bytes, gguf_tensor_at(model, i)->bytes);
+        bytes = model_memory_sum(bytes, gguf_tensor_at(model, i)->bytes);
     return bytes;
 }
 
