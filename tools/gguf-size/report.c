@@ -306,6 +306,8 @@ static void print_answers(const struct situation *s, const struct plan *plan)
         printf("%-22s %.0f GB/s, %s\n", "Bandwidth of the RAM",
                s->machine->cpu.hardware.speed.bandwidth / 1e9, s->machine->bandwidth_source);
     print_mapped(s, plan);
+    if (plan->gpu_layers == 0 && s->machine->n_gpus)
+        printf("%-22s the engine still takes 265 to 888 MB of the GPU, for prompts\n", "");
     print_hints(s, plan);
 }
 

@@ -50,6 +50,17 @@ static void add_model(cJSON *root, const struct situation *s)
         json_text(o, "type", s->request->mix->name);
 }
 
+static void add_machine(cJSON *root, const struct machine *m)
+{
+    cJSON *o = json_add_object(root, "machine");
+    json_bool(o, "detected", m->detected);
+    if (m->detected)
+        json_u64(o, "cores", m->cores);
+    json_u64(o, "ram_bytes", m->cpu.memory);
+    json_f64(o, "ram_bandwidth_bytes_per_second", m->cpu.hardware.speed.bandwidth);
+    json_text(o, "ram_bandwidth_source", m->bandwidth_source);
+}
+
 static void add_run(cJSON *root, const struct plan *plan)
 {
     const struct memory_run *run = &plan->run;
@@ -101,6 +112,7 @@ void report_json(const struct situation *s, const struct plan *plan,
     json_u64(root, "short_bytes", plan->short_bytes);
     json_u64(root, "gpu_layers", plan->gpu_layers);
     add_model(root, s);
+    add_machine(root, s->machine);
     add_run(root, plan);
     cJSON *devices = json_add_array(root, "devices");
     for (size_t i = 0; i < plan->n_devices; i++)
