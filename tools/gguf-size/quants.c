@@ -113,6 +113,32 @@ static const char *where(const struct quant_row *row)
     return names[row->plan.verdict];
 }
 
+/* A mix that loses little and is much faster than the best one, where that one does not fit
+ * on the GPU as a whole; NULL if there is none. */
+static const struct quant_row *find_faster(const struct quant_table *t)
+{
+    const double little = 0.05, much = 1.5;
+    const struct quant_row *fastest = t->best;
+    for (size_t i = 0; i < t->n; i++) {
+        const struct quant_row *row = &t->rows[i];
+        if (may_be_recommended(row) && row->quality->divergence <= little &&
+            row->plan.generate.expected > fastest->plan.generate.expected)
+            fastest = row;
+    }
+    double gain = fastest->plan.generate.expected / t->best->plan.generate.expected;
+    return t->best->plan.verdict != VERDICT_GPU && gain >= much ? fastest : NULL;
+}
+
+static void explain_faster(struct quant_table *t)
+{
+    const struct quant_row *faster = find_faster(t);
+    size_t used = strlen(t->reason);
+    if (faster)
+        snprintf(t->reason + used, sizeof t->reason - used,
+                 "; %s loses a little more and is %.1f times as fast", faster->mix->name,
+                 faster->plan.generate.expected / t->best->plan.generate.expected);
+}
+
 static void explain(struct quant_table *t)
 {
     size_t fitting = 0;
@@ -152,6 +178,8 @@ void quants_make(struct quant_table *table, const struct situation *s)
         best->recommended = true;
     table->best = best;
     explain(table);
+    if (best)
+        explain_faster(table);
 }
 
 void quants_free(struct quant_table *table)
