@@ -119,6 +119,7 @@ static const struct model_arch archs[] = {
     {.name = "deepseek2",
      .rope = MODEL_ROPE_NORMAL,
      .traits = LLAMA_LIKE | TRAIT_MLA | TRAIT_SHARED_EXPERT,
+     .expert_keys = true,
      .optional = TRAIT_OUTPUT | TRAIT_EXPERT_BIAS},
 };
 

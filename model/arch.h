@@ -55,6 +55,7 @@ struct model_arch {
     bool rope_on_sliding;  /* full-attention layers have no RoPE */
     bool plain_sliding;    /* RoPE scaling in full-attention layers only */
     uint32_t no_rope_step; /* every nth layer has no RoPE; 0: all have */
+    bool expert_keys;      /* expert_gating_func, expert_weights_* and expert_group_* count */
     bool expert_norm;      /* weights of the used experts sum to 1, whatever the key says */
     uint32_t wide_scale_layers; /* models with this many layers scale scores by
                                  * 1 / sqrt(embedding / heads) */

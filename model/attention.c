@@ -166,8 +166,10 @@ float model_attention_scale(const struct model_context *ctx, const struct model_
     const struct model_hparams *h = &model->h;
     if (h->attention_scale != 0.0f)
         return h->attention_scale;
-    if (model->arch->wide_scale_layers && h->layers == model->arch->wide_scale_layers)
-        return 1.0f / sqrtf((float)(h->embedding / heads->heads));
+    if (model->arch->wide_scale_layers && h->layers == model->arch->wide_scale_layers) {
+        uint32_t width = h->embedding / heads->heads;
+        return 1.0f / sqrtf((float)width);
+    }
     if (!(model->arch->traits & TRAIT_MLA))
         return 1.0f / sqrtf((float)heads->key);
     /* Of the decompressed heads, with YaRN's temperature (DeepSeek-V2, appendix B). */
@@ -267,8 +269,8 @@ void model_attend(struct model_context *ctx, uint32_t il)
         p.kv_head = (uint32_t)(piece % heads.kv_heads);
         p.first = (uint32_t)(piece / heads.kv_heads) * block;
         p.tokens = run->count - p.first < block ? run->count - p.first : block;
-        p.memory =
-            (float *)((char *)ctx->scratch + (size_t)omp_get_thread_num() * ctx->scratch_bytes);
+        p.memory = (float *)(void *)((char *)ctx->scratch +
+                                     (size_t)omp_get_thread_num() * ctx->scratch_bytes);
         attend_piece(&p);
     }
 }

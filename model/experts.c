@@ -9,12 +9,28 @@ struct experts {
     const struct model_layer *layer;
     const float *in; /* [n][embedding] */
     uint32_t count, used;
+    struct router {
+        enum model_gating gating;
+        uint32_t groups, groups_used; /* groups 0 or 1: all experts are looked at */
+        bool norm;
+        float scale;
+    } router;
 };
+
+/* What the file says, where the architecture looks at it. */
+static struct router find_router(const struct model *model)
+{
+    const struct model_hparams *h = &model->h;
+    if (!model->arch->expert_keys)
+        return (struct router){MODEL_GATING_SOFTMAX, 0, 0, model->arch->expert_norm, 1.0f};
+    return (struct router){h->gating, h->expert_groups, h->expert_groups_used, h->expert_norm,
+                           h->expert_scale != 0.0f ? h->expert_scale : 1.0f};
+}
 
 static void softmax(float *x, size_t n)
 {
-    float max = x[0], sum = 0.0f;
-    for (size_t i = 1; i < n; i++)
+    float max = -INFINITY, sum = 0.0f;
+    for (size_t i = 0; i < n; i++)
         max = x[i] > max ? x[i] : max;
     for (size_t i = 0; i < n; i++)
         sum += x[i] = expf(x[i] - max);
@@ -24,7 +40,7 @@ static void softmax(float *x, size_t n)
 
 static void gate_scores(const struct experts *e, float *scores)
 {
-    switch (e->ctx->model->h.gating) {
+    switch (e->router.gating) {
     case MODEL_GATING_SIGMOID:
         for (uint32_t i = 0; i < e->count; i++)
             scores[i] = 1.0f / (1.0f + expf(-scores[i]));
@@ -43,10 +59,16 @@ static float selection(const struct experts *e, const float *scores, uint32_t i)
     return scores[i] + (bias ? bias->vector[i] : 0.0f);
 }
 
+static uint32_t group_size(const struct experts *e)
+{
+    uint32_t groups = e->router.groups;
+    return groups > 1 && groups < e->count ? e->count / groups : 1;
+}
+
 /* Sum of the two best of a group of experts (DeepSeek-V3). */
 static float group_score(const struct experts *e, const float *scores, uint32_t group)
 {
-    uint32_t size = e->count / e->ctx->model->h.expert_groups;
+    uint32_t size = group_size(e);
     float best = -INFINITY, second = -INFINITY;
     for (uint32_t i = group * size; i < (group + 1) * size; i++) {
         float s = selection(e, scores, i);
@@ -64,16 +86,15 @@ static float group_score(const struct experts *e, const float *scores, uint32_t 
  * are better. */
 static bool group_open(const struct experts *e, const float *scores, uint32_t expert)
 {
-    const struct model_hparams *h = &e->ctx->model->h;
-    if (h->expert_groups <= 1)
+    if (e->router.groups <= 1)
         return true;
-    uint32_t own = expert / (e->count / h->expert_groups), better = 0;
+    uint32_t own = expert / group_size(e), better = 0;
     float score = group_score(e, scores, own);
-    for (uint32_t g = 0; g < h->expert_groups; g++) {
+    for (uint32_t g = 0; g < e->router.groups; g++) {
         float other = group_score(e, scores, g);
         better += other > score || (other == score && g < own);
     }
-    return better < h->expert_groups_used;
+    return better < e->router.groups_used;
 }
 
 /* The best experts, best first: chosen [used]. Ties go to the lower index. */
@@ -96,18 +117,16 @@ static void choose(const struct experts *e, const float *scores, uint32_t *chose
 /* Scores of the chosen experts become weights, the others' 0. */
 static void weigh(const struct experts *e, float *scores, const uint32_t *chosen)
 {
-    const struct model_hparams *h = &e->ctx->model->h;
     float weights[MODEL_MAX_EXPERTS_USED], sum = 0.0f;
     uint32_t used = e->used;
     for (uint32_t i = 0; i < used; i++)
         weights[i] = scores[chosen[i]];
-    if (h->gating == MODEL_GATING_SOFTMAX_TOP)
+    if (e->router.gating == MODEL_GATING_SOFTMAX_TOP)
         softmax(weights, used);
     for (uint32_t i = 0; i < used; i++)
         sum += weights[i];
-    bool norm = h->expert_norm || e->ctx->model->arch->expert_norm;
-    float scale = h->expert_scale == 0.0f ? 1.0f : h->expert_scale;
-    scale /= norm ? fmaxf(sum, 6.103515625e-5f) : 1.0f; /* not below the least F16 */
+    float scale = e->router.scale; /* the sum not below the least normal F16 */
+    scale /= e->router.norm ? fmaxf(sum, 6.103515625e-5f) : 1.0f;
     memset(scores, 0, e->count * sizeof scores[0]);
     for (uint32_t i = 0; i < used; i++)
         scores[chosen[i]] = weights[i] * scale;
@@ -194,8 +213,12 @@ static void run_shared(const struct experts *e)
 
 void step_experts(struct model_context *ctx, uint32_t il, const float *in)
 {
-    struct experts e = {ctx, &ctx->model->layers[il], in, ctx->model->h.experts,
-                        ctx->model->h.layer[il].experts_used};
+    struct experts e = {ctx,
+                        &ctx->model->layers[il],
+                        in,
+                        ctx->model->h.experts,
+                        ctx->model->h.layer[il].experts_used,
+                        find_router(ctx->model)};
     memset(ctx->added, 0, ctx->n * ctx->model->h.embedding * sizeof(float));
     route(&e);
     for (uint32_t expert = 0; expert < e.count; expert++)

@@ -178,7 +178,7 @@ static enum gguf_status read_u32(const struct reader *r, const struct u32_key *k
     const struct gguf_kv *kv = gguf_kv_find_arch(r->gguf, key->suffix);
     if (!kv)
         return key->required && r->arch ? missing(r, key->suffix) : GGUF_OK;
-    return take_u32(r, key, kv->value, (uint32_t *)((char *)r->h + key->field));
+    return take_u32(r, key, kv->value, (uint32_t *)(void *)((char *)r->h + key->field));
 }
 
 static enum gguf_status read_f32(const struct reader *r, const struct f32_key *key)
@@ -194,21 +194,21 @@ static enum gguf_status read_f32(const struct reader *r, const struct f32_key *k
                        (double)key->max);
         return wrong(r, key->suffix, describe(kv->value).text, expected);
     }
-    *(float *)((char *)r->h + key->field) = (float)number;
+    *(float *)(void *)((char *)r->h + key->field) = (float)number;
     return GGUF_OK;
 }
 
 static enum gguf_status read_bool(const struct reader *r, const struct bool_key *key)
 {
     const struct gguf_kv *kv = gguf_kv_find_arch(r->gguf, key->suffix);
-    if (kv && !gguf_value_bool(kv->value, (bool *)((char *)r->h + key->field)))
+    if (kv && !gguf_value_bool(kv->value, (bool *)(void *)((char *)r->h + key->field)))
         return wrong(r, key->suffix, describe(kv->value).text, "true or false");
     return GGUF_OK;
 }
 
 static uint32_t *layer_field(struct model_hparams *h, uint32_t layer, size_t field)
 {
-    return (uint32_t *)((char *)&h->layer[layer] + field);
+    return (uint32_t *)(void *)((char *)&h->layer[layer] + field);
 }
 
 /* Zeros are allowed in arrays: layers without that part. */

@@ -33,7 +33,7 @@ const char *model_architecture_at(size_t index);
 
 /* ---- Model --------------------------------------------------------------------------- */
 
-/* What the input of a matrix product is rounded to. */
+/* What the input of a matrix product is rounded to, and GELU in F16 or not. */
 enum model_activations {
     /* What the engines do: Q8_0 or Q8_K blocks for quantized weights, F16 and BF16 for
      * weights of that type, nothing for F32. */

@@ -94,13 +94,38 @@ void op_softcap(const struct model_context *ctx, float *x, size_t n, float cap)
         x[i] = cap * tanhf(x[i] / cap);
 }
 
+/* GELU by a table of half-precision values, as engines have it, between -10 and 10. */
+static void gelu_of_engines(const struct model_kernels *k, float *x, const float *up, size_t n)
+{
+    enum { STEP = 256 };
+    float rounded[STEP];
+    for (size_t from = 0; from < n; from += STEP) {
+        size_t part = n - from < STEP ? n - from : STEP;
+        float *at = x + from;
+        k->round_half(at, rounded, part);
+        k->gelu(rounded, NULL, part);
+        k->round_half(rounded, rounded, part);
+        for (size_t i = 0; i < part; i++) {
+            float y = at[i] <= -10.0f ? 0.0f : at[i] >= 10.0f ? at[i] : rounded[i];
+            at[i] = up ? y * up[from + i] : y;
+        }
+    }
+}
+
 void op_activate(const struct model_context *ctx, const struct model_gated *g)
 {
     const struct model_kernels *k = ctx->model->kernels;
     bool silu = ctx->model->arch->activation == MODEL_ACT_SILU;
+    bool exact = ctx->model->settings.activations == MODEL_ACTIVATIONS_F32;
 #pragma omp parallel for num_threads(ctx->model->threads) schedule(static)
     for (size_t r = 0; r < g->n; r++) {
         const float *up = g->up ? g->up + r * g->up_stride : NULL;
-        (silu ? k->silu : k->gelu)(g->gate + r * g->gate_stride, up, g->length);
+        float *gate = g->gate + r * g->gate_stride;
+        if (silu)
+            k->silu(gate, up, g->length);
+        else if (exact)
+            k->gelu(gate, up, g->length);
+        else
+            gelu_of_engines(k, gate, up, g->length);
     }
 }

@@ -138,8 +138,8 @@ static void quantize(enum model_rounding rounding, const float *x, size_t n, flo
 static void round_values(const struct model *model, enum model_rounding rounding,
                          const float *x, size_t n, float *out)
 {
-    float d[BLOCK_Q8K / BLOCK];
-    int8_t q[BLOCK_Q8K];
+    float d[BLOCK_Q8K / BLOCK] = {0};
+    int8_t q[BLOCK_Q8K] = {0};
     switch (rounding) {
     case ROUND_NONE:
         memcpy(out, x, n * sizeof(float));
@@ -203,8 +203,8 @@ static void pack_integers(const struct pack_kind *kind, const struct pack_input 
 {
     size_t rows = in->n - first < KERNEL_MR8 ? in->n - first : KERNEL_MR8;
     struct pack_parts parts = pack_parts_of(kind, in->columns, out);
-    float d[BLOCK_Q8K / BLOCK];
-    int8_t q[BLOCK_Q8K];
+    float d[BLOCK_Q8K / BLOCK] = {0};
+    int8_t q[BLOCK_Q8K] = {0};
     if (rows < KERNEL_MR8) /* the kernel reads all rows */
         memset(out, 0, (in->columns + in->columns / kind->sub * 12) * KERNEL_MR8);
     for (size_t i = 0; i < rows; i++)

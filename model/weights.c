@@ -167,7 +167,7 @@ struct model_heads model_heads(const struct model *model, uint32_t il)
         heads.value = h->value_length_sliding;
     }
     if (model->arch->traits & TRAIT_MLA) {
-        bool absorbed = model->layers && model->layers[il].w[ROLE_K_B];
+        bool absorbed = model->layers[il].w[ROLE_K_B] != NULL;
         heads.kv_heads = absorbed ? 1 : l->heads;
         if (absorbed) {
             heads.key = h->kv_lora_rank + h->rope.dims;
