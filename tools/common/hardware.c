@@ -378,7 +378,7 @@ static size_t near_rows(const struct hardware_table *table, const struct name *w
 struct hardware hardware_find(const struct hardware_table *table, const char *text,
                               unsigned kinds)
 {
-    const char *option = kinds == KINDS_CPU ? "cpu" : "gpu";
+    const char *option = kinds == KINDS_CPU ? "cpu-name" : "gpu";
     struct name wanted = to_words(text);
     struct search s = search_table(table, &wanted, kinds);
     char names[512];

@@ -18,7 +18,7 @@ static int answer(const struct situation *s, const struct cli *cli)
     if (r->json)
         report_json(s, &plan, r->quants ? &quants : NULL);
     else if (cli->verbosity >= 0)
-        report_text(s, &plan, r->quants ? &quants : NULL, term_color(stdout, cli->no_color));
+        report_text(s, &plan, r->quants ? &quants : NULL, cli);
     quants_free(&quants);
     return plan.verdict == VERDICT_NO ? CLI_NO : CLI_OK;
 }

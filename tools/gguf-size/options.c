@@ -61,7 +61,7 @@ static const struct cli_option options[] = {
     {OPT_GPU, 0, "gpu", "NAME", "a GPU of the table, or none (repeatable; those found here)",
      true},
     {OPT_RAM, 0, "ram", "SIZE", "RAM, such as 32G (what is found here)", true},
-    {OPT_CPU, 0, "cpu", "NAME", "a CPU or kind of RAM of the table", false},
+    {OPT_CPU, 0, "cpu-name", "NAME", "a CPU or kind of RAM of the table", false},
     {OPT_CPU_BANDWIDTH, 0, "cpu-bandwidth", "GB/S", "bandwidth of the RAM, such as 89", false},
     {OPT_MEASURE, 0, "measure", NULL, "measure the bandwidth of the RAM: half a second", false},
     {OPT_HARDWARE, 0, "hardware", "FILE", "more devices, in the form of hardware.csv", false},
@@ -132,7 +132,7 @@ static const char *const description[] = {
     "The weights are those of the file, the sizes of quantizations those that gguf-quant would "
     "write, to the byte. KV cache and recurrent state follow the engine exactly; compute "
     "buffers and speeds come with a range.",
-    "Without --gpu, --ram or --cpu the machine is this one. --ram counts in GiB, and 2 GiB of "
+    "Without --gpu and --ram the machine is this one. --ram counts in GiB, and 2 GiB of "
     "it "
     "are left for the system. Exit code 1: it does not fit.",
     NULL};

@@ -125,8 +125,9 @@ static const struct quant_row *find_faster(const struct quant_table *t)
             row->plan.generate.expected > fastest->plan.generate.expected)
             fastest = row;
     }
-    double gain = fastest->plan.generate.expected / t->best->plan.generate.expected;
-    return t->best->plan.verdict != VERDICT_GPU && gain >= much ? fastest : NULL;
+    bool whole = t->best->plan.verdict == VERDICT_GPU;
+    double slow = t->best->plan.generate.expected, fast = fastest->plan.generate.expected;
+    return !whole && slow > 0 && fast >= much * slow ? fastest : NULL;
 }
 
 static void explain_faster(struct quant_table *t)

@@ -223,6 +223,42 @@ static void print_bars(const struct plan *plan, bool color)
     printf(" · free\n");
 }
 
+/* ---- Layers (-v) ---------------------------------------------------------------------- */
+
+static const char *layer_kind(const struct model_hparams *h, uint32_t layer)
+{
+    const struct model_layer_hparams *l = &h->layer[layer];
+    if (h->layers - layer <= h->nextn_layers)
+        return "predicts further tokens";
+    if (l->recurrent)
+        return l->own_cache ? "attention and state" : "state";
+    if (!l->own_cache)
+        return l->kv_heads ? "shares a cache" : "feed-forward";
+    if (h->kv_lora_rank)
+        return "latent attention";
+    return l->sliding ? "attention, window" : "attention";
+}
+
+static void print_layers(const struct situation *s, const struct plan *plan)
+{
+    static const char *const heading[] = {"layer", "kind", "weights", "KV cache", "state"};
+    const struct model_hparams *h = &s->subject->h;
+    struct table *t = table_new("rlrrr");
+    for (size_t i = 0; i < sizeof heading / sizeof heading[0]; i++)
+        table_cell(t, heading[i]);
+    for (uint32_t i = 0; i < h->layers; i++) {
+        table_cellf(t, "%u", i);
+        table_cell(t, layer_kind(h, i));
+        cell_bytes(t, s->weights->layer[i].bytes);
+        cell_bytes(t, model_memory_kv(h, &plan->run, i));
+        cell_bytes(t, model_memory_recurrent(h, &plan->run, i));
+    }
+    printf("\n");
+    table_print(t, stdout, 0, true);
+    table_free(t);
+    printf("Engine %s: %s.\n", plan->run.engine->name, plan->run.engine->summary);
+}
+
 /* ---- Speed and commands ----------------------------------------------------------------- */
 
 /* Three digits: 4.64, 46.4, 464, 4640. */
@@ -376,13 +412,16 @@ static void print_quants(const struct situation *s, const struct quant_table *qu
 }
 
 void report_text(const struct situation *s, const struct plan *plan,
-                 const struct quant_table *quants, bool color)
+                 const struct quant_table *quants, const struct cli *cli)
 {
+    bool color = term_color(stdout, cli->no_color);
     warn_of_context(s, plan);
     print_model(s);
     print_verdict(s, plan);
     print_devices(plan);
     print_bars(plan, color);
+    if (cli->verbosity > 0)
+        print_layers(s, plan);
     print_answers(s, plan);
     print_commands(s, plan);
     if (quants)

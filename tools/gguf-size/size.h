@@ -226,7 +226,7 @@ void quants_free(struct quant_table *table);
 /* ---- Output ----------------------------------------------------------------------------- */
 
 void report_text(const struct situation *s, const struct plan *plan,
-                 const struct quant_table *quants, bool color);
+                 const struct quant_table *quants, const struct cli *cli);
 void report_json(const struct situation *s, const struct plan *plan,
                  const struct quant_table *quants);
 /* One self-contained file, request->report; trouble is a message and exit 2. */
