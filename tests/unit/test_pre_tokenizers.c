@@ -199,7 +199,7 @@ static void check_ids(const struct token_list *list, const char *ids, const char
 static void words_of_each(void **state)
 {
     (void)state;
-    size_t size, new_size;
+    size_t size = 0, new_size;
     unsigned char *file = read_file("../shared/vocab/ggml-vocab-gpt-2.gguf", &size);
     if (!file)
         skip();

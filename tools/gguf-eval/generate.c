@@ -12,6 +12,12 @@ struct continuation {
     size_t same; /* first tokens that are those of the base */
 };
 
+/* The prompt as tokens. */
+struct prompt {
+    uint32_t *tokens;
+    size_t n;
+};
+
 /* SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): from 0 to below 1. */
 static double random_share(uint64_t *state)
 {
@@ -48,8 +54,7 @@ static uint32_t sample(const float *logits, size_t n, double temperature, uint64
     return best;
 }
 
-static uint32_t *prompt_tokens(const struct subjects *subjects, const struct request *r,
-                               size_t *count)
+static struct prompt prompt_tokens(const struct subjects *subjects, const struct request *r)
 {
     struct token_list list = {0};
     struct gguf_error err;
@@ -60,37 +65,42 @@ static uint32_t *prompt_tokens(const struct subjects *subjects, const struct req
                          TOKENIZER_ADD_SPECIAL | TOKENIZER_PARSE_SPECIAL, &list,
                          &err) != GGUF_OK)
         die_of(subjects->list[0].name, &err);
-    if (list.count == 0)
-        cli_die("--prompt: the prompt has no tokens");
-    uint32_t *tokens = cli_alloc(list.count, sizeof *tokens);
+    if (list.count == 0 || list.count + r->length > UINT32_MAX)
+        cli_die("--prompt: %zu tokens are too %s", list.count, list.count ? "many" : "few");
+    struct prompt prompt = {cli_alloc(list.count, sizeof *prompt.tokens), list.count};
     for (size_t i = 0; i < list.count; i++)
-        tokens[i] = (uint32_t)list.ids[i];
-    *count = list.count;
+        prompt.tokens[i] = (uint32_t)list.ids[i];
+    check_ids(&list, subjects, "--prompt");
     token_list_free(&list);
-    return tokens;
+    return prompt;
+}
+
+/* Only the last token's logits are wanted. */
+static void eval_prompt(struct subject *s, const struct prompt *prompt)
+{
+    bool *wanted = cli_alloc(prompt->n, sizeof *wanted);
+    wanted[prompt->n - 1] = true;
+    subject_eval(s, prompt->tokens, prompt->n, 0, wanted);
+    free(wanted);
 }
 
 static void continue_prompt(struct subject *s, const struct subjects *subjects,
-                            const struct request *r, const uint32_t *prompt, size_t n,
+                            const struct request *r, const struct prompt *prompt,
                             struct continuation *c)
 {
     float *logits = cli_alloc(subjects->vocab, sizeof *logits);
-    bool *wanted = cli_alloc(n, sizeof *wanted);
     uint64_t state = r->seed;
-    uint32_t token;
-    wanted[n - 1] = true;
-    subject_eval(s, prompt, n, 0, wanted);
+    eval_prompt(s, prompt);
     for (uint64_t i = 0; i < r->length; i++) {
         subject_logits(s, 0, 1, logits);
-        token = sample(logits, subjects->vocab, r->temperature, &state);
+        uint32_t token = sample(logits, subjects->vocab, r->temperature, &state);
         if (tokenizer_is_end(subjects->tokenizer, (int32_t)token))
             break;
         if (!token_list_add(&c->tokens, (int32_t)token))
             cli_die_memory();
         if (i + 1 < r->length)
-            subject_eval(s, &token, 1, (uint32_t)(n + i), NULL);
+            subject_eval(s, &token, 1, (uint32_t)(prompt->n + i), NULL);
     }
-    free(wanted);
     free(logits);
 }
 
@@ -171,15 +181,12 @@ static void print_json(const struct subjects *subjects, const struct continuatio
 void run_prompt(const struct request *r)
 {
     struct subjects subjects;
-    size_t n;
     subjects_open(&subjects, r);
-    uint32_t *prompt = prompt_tokens(&subjects, r, &n);
-    if (n + r->length > UINT32_MAX)
-        cli_die("--prompt: %zu tokens are too many", n);
-    subjects_contexts(&subjects, (uint32_t)(n + r->length));
+    struct prompt prompt = prompt_tokens(&subjects, r);
+    subjects_contexts(&subjects, (uint32_t)(prompt.n + r->length));
     struct continuation *list = cli_alloc(subjects.count, sizeof *list);
     for (size_t i = 0; i < subjects.count; i++) {
-        continue_prompt(&subjects.list[i], &subjects, r, prompt, n, &list[i]);
+        continue_prompt(&subjects.list[i], &subjects, r, &prompt, &list[i]);
         decode(&subjects, &list[i]);
         if (i > 0)
             count_same(&list[i], &list[0]);
@@ -193,6 +200,6 @@ void run_prompt(const struct request *r)
         free(list[i].text);
     }
     free(list);
-    free(prompt);
+    free(prompt.tokens);
     subjects_close(&subjects);
 }
