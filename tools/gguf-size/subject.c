@@ -69,6 +69,19 @@ static uint32_t count_layers(const struct gguf *model)
     return layers;
 }
 
+/* DeepSeek files of before 2025-04 keep K and V of each head, in engines of every era: their
+ * projection is one matrix, attn_kv_b. */
+static bool is_old_latent(const struct subject *s)
+{
+    char name[64];
+    bool old = false;
+    for (uint32_t i = 0; i < s->h.layers && s->h.kv_lora_rank && !s->h.key_length_mla; i++) {
+        snprintf(name, sizeof name, "blk.%u.attn_kv_b.weight", i);
+        old = old || gguf_tensor_find(s->model, name);
+    }
+    return old;
+}
+
 static void read_hparams(struct subject *s, const char *path)
 {
     struct gguf_error err;
@@ -78,6 +91,8 @@ static void read_hparams(struct subject *s, const char *path)
         cli_die("%s: holds no tensors: no model to run", path);
     if (s->h.layers == 0)
         s->h.layers = count_layers(s->model);
+    if (is_old_latent(s))
+        s->h.kv_lora_rank = 0;
     const struct gguf_tensor *t = gguf_tensor_find(s->model, "token_embd.weight");
     if (s->h.embedding == 0 && t && t->ne[0] <= 1 << 20)
         s->h.embedding = (uint32_t)t->ne[0];
