@@ -138,8 +138,8 @@ void report_json(const struct measurement *m, const struct subjects *s,
                  const struct request *r);
 void report_html(FILE *out, const struct measurement *m, struct subjects *s,
                  const struct request *r);
-/* Divergence against size in characters (plot.c). */
-void report_plot(const struct subjects *s);
+/* Perplexity and divergence against size in characters (plot.c). */
+void report_plots(const struct subjects *s);
 /* Works out tensor_rmse of a model: its weights against the base's (weights.c). */
 void subject_weight_errors(struct subject *s, const struct subject *base);
 const char *activations_name(const struct request *r);

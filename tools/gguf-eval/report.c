@@ -122,7 +122,6 @@ void report_text(const struct measurement *m, const struct subjects *s, const st
         print_divergence(s);
         print_agreement(s);
     }
-    if (s->count > 3) {
-        report_plot(s);
-    }
+    if (s->count > 2)
+        report_plots(s);
 }
