@@ -25,6 +25,7 @@ struct gguf *remote_open(const char *input, uint64_t *file_bytes)
 
 #else
 
+#include <ctype.h>
 #include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -50,21 +51,39 @@ struct fetch {
     bool ranged, overrun;
 };
 
-/* "Content-Range: bytes 0-1048575/7365834624". */
+/* A number and the character that ends it; NULL where it is not so. */
+static const char *take_number(const char *text, char end, uint64_t *number)
+{
+    char *after;
+    bool digit = *text >= '0' && *text <= '9';
+    errno = 0;
+    *number = strtoull(text, &after, 10);
+    return digit && errno == 0 && (*after == end || (!end && isspace((unsigned char)*after)))
+               ? after + 1
+               : NULL;
+}
+
+/* " bytes 0-1048575/7365834624". */
+static void take_range(struct fetch *f, const char *text)
+{
+    uint64_t first, last, total;
+    text += strspn(text, " \t");
+    text = strncasecmp(text, "bytes ", 6) == 0 ? take_number(text + 6, '-', &first) : NULL;
+    text = text ? take_number(text, '/', &last) : NULL;
+    if (text && take_number(text, '\0', &total) && first <= last && last < total) {
+        f->ranged = true;
+        f->start = first;
+        f->total = total;
+    }
+}
+
 static size_t take_header(char *line, size_t size, size_t count, void *context)
 {
-    struct fetch *f = context;
     char text[128];
-    unsigned long long first, last, total;
-    size_t n = size * count;
-    if (n > 14 && strncasecmp(line, "Content-Range:", 14) == 0) {
+    size_t n = size * count, name = strlen("Content-Range:");
+    if (n > name && strncasecmp(line, "Content-Range:", name) == 0) {
         snprintf(text, sizeof text, "%.*s", (int)(n < sizeof text ? n : sizeof text - 1), line);
-        if (sscanf(text + 14, " bytes %llu-%llu/%llu", &first, &last, &total) == 3 &&
-            first <= last && last < total) {
-            f->ranged = true;
-            f->start = first;
-            f->total = total;
-        }
+        take_range(context, text + name);
     }
     return n;
 }
