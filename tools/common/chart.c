@@ -312,7 +312,7 @@ static size_t find_ticks(const struct frame *f, int axis, double ticks[MAX_TICKS
             ticks[n++] = t * step + 0.0; /* no -0 */
         return n;
     }
-    for (double power = floor(least); power <= most; power++) {
+    for (int power = (int)floor(least); power <= (int)floor(most); power++) {
         for (size_t i = 0; i < (whole ? 1 : 3) && n < MAX_TICKS; i++) {
             double value = parts[i] * pow(10, power);
             if (log10(value) >= least && log10(value) <= most)
