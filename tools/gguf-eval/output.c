@@ -1,5 +1,5 @@
 /*
- * Files that gguf-eval writes: complete or absent. Written under another name in the same
+ * Files that gguf-eval writes: complete or absent. Written under a hidden name in the same
  * folder and renamed at the end. An older file of that name is replaced: it is a result
  * that can be made again, unless it is an input.
  */
@@ -68,12 +68,14 @@ static void set_mode(int fd)
     (void)fchmod(fd, 0666 & ~mask);
 }
 
-/* A new file beside `path`; NULL with errno. */
+/* A hidden file beside `path`; NULL with errno. */
 static FILE *open_beside(const char *path)
 {
-    size_t size = strlen(path) + sizeof ".XXXXXX";
+    const char *slash = strrchr(path, '/');
+    int folder = slash ? (int)(slash - path) + 1 : 0;
+    size_t size = strlen(path) + sizeof "..XXXXXX";
     char *name = cli_alloc(size, 1);
-    snprintf(name, size, "%s.XXXXXX", path);
+    snprintf(name, size, "%.*s.%s.XXXXXX", folder, path, path + folder);
     int fd = mkstemp(name);
     if (fd < 0) {
         free(name);
@@ -102,8 +104,9 @@ void output_failed(const struct output *output)
 
 void output_close(struct output *output)
 {
-    bool failed = ferror(output->file) != 0;
-    if (fflush(output->file) != 0 || failed || fclose(output->file) != 0 ||
+    bool failed = ferror(output->file) != 0 || fflush(output->file) != 0 ||
+                  (unfinished && fsync(fileno(output->file)) != 0);
+    if (failed || fclose(output->file) != 0 ||
         (unfinished && rename(unfinished, output->path) != 0))
         output_failed(output);
     free(unfinished);
