@@ -140,7 +140,8 @@ struct small {
     bool no_tokens, no_scores, no_merges;
     uint32_t bos; /* + 1 */
     bool add_bos;
-    bool no_prefix; /* add_space_prefix is false */
+    bool no_prefix;   /* add_space_prefix is false */
+    const char *name; /* general.name */
 };
 
 static size_t count_strings(const char *const *strings)
@@ -202,6 +203,11 @@ static struct gguf *make(struct raw *r, const struct small *v)
     if (v->no_prefix) {
         r->data[16]++;
         put_bool(r, "tokenizer.ggml.add_space_prefix", false);
+    }
+    if (v->name) {
+        r->data[16]++;
+        raw_key(r, "general.name", GGUF_VALUE_STRING);
+        raw_text(r, v->name);
     }
     assert_int_equal(gguf_open_memory(&model, r->data, r->size, 0, NULL), GGUF_OK);
     return model;
@@ -274,6 +280,34 @@ static void special_tokens_are_found_where_asked_for(void **state)
     check(&spm, "a<s>", 0, "7 0 0 0");
     check(&spm, "<mark>a<mark>er", 0, "8 7 9"); /* the longer of two */
     check(&spm, "<mark", 0, "3 0 0 4 0 0");
+}
+
+/* A token with a space after something else: words cannot be encoded one by one. */
+static void spm_merges_across_spaces(void **state)
+{
+    (void)state;
+    const struct small v = {.model = "llama",
+                            .tokens = {"a", "b", "\xe2\x96\x81", "a\xe2\x96\x81",
+                                       "a\xe2\x96\x81"
+                                       "b"},
+                            .scores = {-1, -1, -1, -2, -3},
+                            .no_prefix = true};
+    check(&v, "a b", 0, "4");
+    check(&v, "a ba ", 0, "4 3");
+}
+
+/* Phi-3: the white space after a special token is a part of it; not after BOS. */
+static void phi_3_strips_after_special_tokens(void **state)
+{
+    (void)state;
+    struct small v = spm;
+    v.tokens[11] = "<|user|>";
+    v.types[11] = 3;
+    v.no_prefix = true;
+    check(&v, "<|user|> \n b", TOKENIZER_PARSE_SPECIAL, "11 3 0 3 5");
+    v.name = "My Phi-3 mini";
+    check(&v, "<|user|> \n b", TOKENIZER_PARSE_SPECIAL, "11 5");
+    check(&v, "<s> b", TOKENIZER_PARSE_SPECIAL, "1 3 5");
 }
 
 static const struct small bpe = {
@@ -504,6 +538,8 @@ int main(void)
         cmocka_unit_test(spm_merges_by_score_then_from_the_left),
         cmocka_unit_test(spm_bytes_without_a_token_are_unknown),
         cmocka_unit_test(special_tokens_are_found_where_asked_for),
+        cmocka_unit_test(spm_merges_across_spaces),
+        cmocka_unit_test(phi_3_strips_after_special_tokens),
         cmocka_unit_test(bpe_merges_by_rank_within_words),
         cmocka_unit_test(wpm_takes_the_longest_and_normalizes),
         cmocka_unit_test(wrong_arrays_are_named),
