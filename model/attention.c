@@ -137,19 +137,29 @@ static void multiply(const struct piece *p, const float *x, size_t columns, cons
     }
 }
 
+/* Keys of positions [at, at + n) of the piece as a panel, [key][nr]. */
+static void key_panel(const struct piece *p, size_t at, size_t n, float *panel)
+{
+    const struct model_kernels *k = p->ctx->model->kernels;
+    size_t key = p->heads.key, stride = p->heads.kv_heads * key;
+    const float *rows = key_at(p, p->from + at);
+    if (n == k->nr) {
+        k->panel(rows, stride, key, panel);
+        return;
+    }
+    memset(panel, 0, key * k->nr * sizeof(float));
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < key; j++)
+            panel[j * k->nr + i] = rows[i * stride + j];
+}
+
 static void score(const struct piece *p, const struct piece_memory *m)
 {
     size_t nr = p->ctx->model->kernels->nr, mr = p->ctx->model->kernels->mr;
     pack_queries(p, m->queries);
     for (size_t at = 0; at < p->keys; at += nr) {
         size_t n = p->keys - at < nr ? p->keys - at : nr;
-        if (n < nr)
-            memset(m->panel, 0, p->heads.key * nr * sizeof(float));
-        for (size_t i = 0; i < n; i++) {
-            const float *key = key_at(p, p->from + at + i);
-            for (size_t j = 0; j < p->heads.key; j++)
-                m->panel[j * nr + i] = key[j];
-        }
+        key_panel(p, at, n, m->panel);
         multiply(p, m->queries, p->heads.key, m->panel, m->scores + at * p->groups * mr);
     }
 }
@@ -192,8 +202,8 @@ static void normalize_row(const struct piece *p, const struct piece_memory *m, s
     if (h->layer[p->il].sliding && position + 1 > h->window)
         first = position + 1 - h->window - p->from;
     float *row = m->row;
-    for (size_t i = first; i < last; i++)
-        row[i] = m->scores[i / k->nr * p->groups * k->mr * k->nr + r * k->nr + i % k->nr];
+    for (size_t at = 0; at < last; at += k->nr) /* whole panels: there is room behind keys */
+        memcpy(row + at, m->scores + at * p->groups * k->mr + r * k->nr, k->nr * sizeof(float));
     float cap = h->attn_softcap != 0.0f ? h->attn_softcap : p->ctx->model->arch->attn_softcap;
     if (cap != 0.0f) {
         softcap(row + first, last - first, scale, cap);
@@ -201,8 +211,12 @@ static void normalize_row(const struct piece *p, const struct piece_memory *m, s
     }
     float sum = k->softmax(row + first, last - first, scale), inverse = 1.0f / sum;
     float *to = m->weights + r / k->mr * p->keys * k->mr + r % k->mr;
-    for (size_t i = 0; i < p->keys; i++)
-        to[i * k->mr] = i >= first && i < last ? row[i] * inverse : 0.0f;
+    for (size_t i = 0; i < first; i++)
+        to[i * k->mr] = 0.0f;
+    for (size_t i = first; i < last; i++)
+        to[i * k->mr] = row[i] * inverse;
+    for (size_t i = last; i < p->keys; i++)
+        to[i * k->mr] = 0.0f;
 }
 
 static void store_values(const struct piece *p, const float *sums, size_t from, size_t n)

@@ -52,6 +52,19 @@ static const unsigned char *row_at(const struct panel *p, size_t r, size_t from)
     return w->data + row * w->row_bytes + from / info->block_elements * info->block_bytes;
 }
 
+/* Asks for the bytes of the next slice while this one is multiplied: the rows lie far apart,
+ * and the processor does not foresee them. */
+static void prefetch_slice(const struct panel *p, size_t from)
+{
+    const struct gguf_type_info *info = gguf_type_find(p->product->weight->type);
+    size_t left = from < p->in->columns ? p->in->columns - from : 0;
+    size_t columns = left < SLICE ? left : SLICE;
+    size_t bytes = columns / info->block_elements * info->block_bytes;
+    for (size_t r = 0; r < p->rows && bytes > 0; r++)
+        for (size_t at = 0; at < bytes; at += 64)
+            __builtin_prefetch(row_at(p, r, from) + at);
+}
+
 static size_t rows_of_group(const struct panel *p, size_t group)
 {
     size_t mr = pack_group_rows(p->model, &p->kind), left = p->in->n - group * mr;
@@ -87,6 +100,7 @@ static void multiply_floats(const struct panel *p)
     for (size_t from = 0; from < columns; from += SLICE) {
         size_t slice = columns - from < SLICE ? columns - from : SLICE;
         decode_slice(p, from, slice, panel);
+        prefetch_slice(p, from + SLICE);
         for (size_t g = 0; g < p->groups; g++) {
             const char *group = p->packed + g * p->group_bytes;
             struct kernel_tile tile = {
@@ -147,6 +161,7 @@ static void multiply_integers(const struct panel *p)
         size_t slice = columns - from < SLICE ? columns - from : SLICE;
         size_t block = from / format->sub * KERNEL_MR8;
         unpack_slice(p, from, slice, panel);
+        prefetch_slice(p, from + SLICE);
         for (size_t g = 0; g < p->groups; g++) {
             struct pack_parts parts =
                 pack_parts_of(&p->kind, columns, (void *)(p->packed + g * p->group_bytes));
