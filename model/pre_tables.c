@@ -22,7 +22,7 @@
 #define LOWER     "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]"
 #define NO_LETTER "[^\\r\\n\\p{L}\\p{N}]?"
 
-#define GPT2 CONTRACTION "| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)"
+#define GPT2 (CONTRACTION "| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)")
 
 /* Letters that have case, of the scripts that DeepSeek lists. */
 #define CASED_LETTERS                                                                          \
