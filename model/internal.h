@@ -11,9 +11,10 @@
 
 /* One tensor of the network. A row holds `columns` elements, stored as blocks of `type`. */
 struct model_weight {
-    const struct gguf_tensor *tensor; /* in the file */
-    uint64_t columns, rows, experts;  /* ne[0], ne[1], ne[2] */
-    uint32_t type;                    /* of `data` */
+    const struct gguf_tensor *tensor;  /* in the file */
+    uint64_t columns, rows, experts;   /* ne[0], ne[1], ne[2] */
+    uint32_t type;                     /* of `data` */
+    const struct gguf_type_info *info; /* of the type */
     uint64_t row_bytes;
     const unsigned char *data; /* [experts][rows][row_bytes] */
     quant_decode_fn decode;

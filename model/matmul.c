@@ -47,16 +47,15 @@ struct panel {
 static const unsigned char *row_at(const struct panel *p, size_t r, size_t from)
 {
     const struct model_weight *w = p->product->weight;
-    const struct gguf_type_info *info = gguf_type_find(w->type);
     uint64_t row = (uint64_t)p->product->expert * w->rows + p->first + r;
-    return w->data + row * w->row_bytes + from / info->block_elements * info->block_bytes;
+    return w->data + row * w->row_bytes + from / w->info->block_elements * w->info->block_bytes;
 }
 
 /* Asks for the bytes of the next slice while this one is multiplied: the rows lie far apart,
  * and the processor does not foresee them. */
 static void prefetch_slice(const struct panel *p, size_t from)
 {
-    const struct gguf_type_info *info = gguf_type_find(p->product->weight->type);
+    const struct gguf_type_info *info = p->product->weight->info;
     size_t left = from < p->in->columns ? p->in->columns - from : 0;
     size_t columns = left < SLICE ? left : SLICE;
     size_t bytes = columns / info->block_elements * info->block_bytes;

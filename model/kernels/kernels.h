@@ -1,7 +1,9 @@
 /*
  * The inner loops of the forward pass. Everything in model/kernels/ is compiled once for
- * each level of the processor (the table LEVELS in the Makefile). The results of all levels
- * are the same: every sum runs in the order of the columns, with fused multiply-adds.
+ * each level of the processor (the table LEVELS in the Makefile). The results of struct
+ * model_kernels are the same at all levels: every sum runs in the order of the columns, with
+ * fused multiply-adds. Products in integers (model_kernels8) differ from the same products in
+ * floats by rounding in the last bits.
  */
 #ifndef MODEL_KERNELS_H
 #define MODEL_KERNELS_H
