@@ -164,7 +164,7 @@ enum gguf_status encoder_merge(struct encoder *e, struct gguf_str word, bool cha
                                merge_fn merge)
 {
     enum gguf_status status = split(e, word, characters);
-    bool memory = true;
+    bool memory = reserve((void **)&e->heap, e->n_symbols, &e->heap_capacity, sizeof *e->heap);
     e->n_heap = 0;
     for (size_t i = 1; i < e->n_symbols && status == GGUF_OK && memory; i++)
         memory = consider(e, (int32_t)i - 1, (int32_t)i, merge);

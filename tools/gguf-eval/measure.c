@@ -58,6 +58,11 @@ static void choose_windows(struct measurement *m, const struct subjects *subject
     uint64_t usual = context && context < 512 ? context : 512;
     m->chunk = (uint32_t)(r->chunk ? r->chunk : usual);
     m->stride = (uint32_t)r->stride;
+    if (context && m->chunk > context)
+        cli_warning(
+            "%s: chunks of %u tokens are longer than the context of %u that the model was "
+            "trained for",
+            subjects->list[0].name, m->chunk, context);
     if (m->stride > m->chunk)
         cli_die("--stride: %u is more than the %u tokens of a chunk", m->stride, m->chunk);
     size_t n = m->tokens.count;

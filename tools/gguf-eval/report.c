@@ -37,7 +37,8 @@ static void print_heading(const struct measurement *m, const struct request *r)
     if (m->stride)
         printf("%zu windows of %u, moved by %u", m->windows, m->chunk, m->stride);
     else
-        printf("%zu chunks of %u, from the middle of each on", m->windows, m->chunk);
+        printf("%zu chunk%s of %u, from the middle of each on", m->windows,
+               m->windows == 1 ? "" : "s", m->chunk);
     printf("%s\n", m->stopped_early ? "; stopped early, the interval is tight enough" : "");
     printf("activations  %s\n", r->activations == MODEL_ACTIVATIONS_F32
                                     ? "f32, not rounded"

@@ -24,6 +24,12 @@ struct tokenizer *open_tokenizer(const struct gguf *gguf, const char *path)
     struct gguf_error err;
     if (tokenizer_open(&tokenizer, gguf, &err) != GGUF_OK)
         die_of(path, &err);
+    if (strcmp(tokenizer_kind(tokenizer), "BPE") == 0 &&
+        !gguf_kv_find(gguf, "tokenizer.ggml.pre"))
+        cli_warning(
+            "%s: does not name its pre-tokenizer (tokenizer.ggml.pre); words may be cut "
+            "otherwise than the model expects",
+            path);
     return tokenizer;
 }
 
