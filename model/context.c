@@ -25,8 +25,7 @@ void *context_alloc(struct model_context *ctx, uint64_t count, uint64_t size)
     return memory;
 }
 
-/* ---- Sizes
- * ------------------------------------------------------------------------------------ */
+/* ---- Sizes ----------------------------------------------------------------------- */
 
 /* The widest rows of any layer. */
 struct widths {
@@ -108,8 +107,7 @@ static bool alloc_scratch(struct model_context *ctx, const struct widths *w)
     return ctx->packed && ctx->scratch;
 }
 
-/* ---- Cache
- * --------------------------------------------------------------------------------------- */
+/* ---- Cache ----------------------------------------------------------------------- */
 
 static bool alloc_cache(struct model_context *ctx)
 {
@@ -168,9 +166,7 @@ uint64_t model_context_bytes(const struct model_context *context)
     return context->bytes;
 }
 
-/* ---- Life
- * --------------------------------------------------------------------------------------------
- */
+/* ---- Life ------------------------------------------------------------------------ */
 
 static enum gguf_status check_shape(const struct model *model, const struct model_shape *shape,
                                     struct gguf_error *err)

@@ -7,8 +7,7 @@
 #include "model/internal.h"
 #include "model/latent.h"
 
-/* ---- Attention ------------------------------------------------------------------------------
- */
+/* ---- Attention ------------------------------------------------------------------- */
 
 /* y [n][rows] = weight x, in one product or three. */
 static void project_qkv(struct model_context *ctx, const struct model_layer *layer,
@@ -89,8 +88,7 @@ void step_attention(struct model_context *ctx, uint32_t il, const float *in)
     op_add_bias(ctx, ctx->added, ctx->n, embedding, layer->w[ROLE_ATTN_OUT_BIAS]);
 }
 
-/* ---- Feed-forward
- * ----------------------------------------------------------------------------- */
+/* ---- Feed-forward ---------------------------------------------------------------- */
 
 /* ctx->gate holds the input of ffn_down afterwards, [n][stride]; returns the stride. */
 static void expand(struct model_context *ctx, const struct model_layer *layer, const float *in)
@@ -127,8 +125,7 @@ void step_feed_forward(struct model_context *ctx, uint32_t il, const float *in)
     op_add_bias(ctx, ctx->added, ctx->n, embedding, layer->w[ROLE_DOWN_BIAS]);
 }
 
-/* ---- Layer
- * -------------------------------------------------------------------------------------- */
+/* ---- Layer ----------------------------------------------------------------------- */
 
 static const float *norm_into(struct model_context *ctx, float *to,
                               const struct model_weight *weight,
@@ -194,8 +191,7 @@ static void run_layer(struct model_context *ctx, uint32_t il, const bool *wanted
     add_to_stream(ctx, w[ROLE_FFN_POST_NORM]);
 }
 
-/* ---- Embedding and parts
- * ------------------------------------------------------------------------- */
+/* ---- Embedding and parts --------------------------------------------------------- */
 
 static void embed(struct model_context *ctx, const uint32_t *tokens)
 {
@@ -254,8 +250,7 @@ static void run_part(struct model_context *ctx, const struct model_batch *part)
     finish_part(ctx);
 }
 
-/* ---- Batches
- * ---------------------------------------------------------------------------------------- */
+/* ---- Batches --------------------------------------------------------------------- */
 
 static enum gguf_status check_token(const struct model_context *ctx,
                                     const struct model_batch *batch, size_t i,
@@ -357,8 +352,7 @@ size_t model_wanted(const struct model_context *context)
     return context->wanted;
 }
 
-/* ---- Logits
- * ------------------------------------------------------------------------------------------ */
+/* ---- Logits ---------------------------------------------------------------------- */
 
 static void scale_logits(const struct model_context *ctx, float *logits, size_t n)
 {

@@ -261,7 +261,7 @@ static enum gguf_status read_keys(const struct reader *r)
     return status;
 }
 
-/* ---- Rules between keys ------------------------------------------------------------ */
+/* ---- Rules between keys ---------------------------------------------------------- */
 
 static void set_defaults(struct model_hparams *h)
 {

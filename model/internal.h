@@ -7,7 +7,7 @@
 #include "model/model.h"
 #include "quant/levels.h"
 
-/* ---- Weights ---------------------------------------------------------------------------- */
+/* ---- Weights --------------------------------------------------------------------- */
 
 /* One tensor of the network. A row holds `columns` elements, stored as blocks of `type`. */
 struct model_weight {
@@ -128,7 +128,7 @@ struct model_heads model_heads(const struct model *model, uint32_t il);
  * head, V being the first elements of K. */
 bool model_absorbed(const struct model *model, uint32_t il);
 
-/* ---- RoPE ------------------------------------------------------------------------------- */
+/* ---- RoPE ------------------------------------------------------------------------ */
 
 /* Angles of one kind of layer: position p rotates pair i by p * frequency[i]. */
 struct model_rope {
@@ -138,7 +138,7 @@ struct model_rope {
     float *table;      /* [tokens][dims / 2][2]: cosine and sine */
 };
 
-/* ---- Cache ------------------------------------------------------------------------------ */
+/* ---- Cache ----------------------------------------------------------------------- */
 
 /* Keys and values of a layer:
  *     k  [sequences][n_ctx][kv_heads * key]
@@ -147,8 +147,7 @@ struct model_cache_layer {
     float *k, *v;
 };
 
-/* ---- Context ------------------------------------------------------------------------------
- */
+/* ---- Context --------------------------------------------------------------------- */
 
 #define PART_TOKENS 512 /* evaluated at once at most */
 
@@ -202,8 +201,7 @@ struct model_context {
 void *context_alloc(struct model_context *ctx, uint64_t count, uint64_t size);
 void context_release(struct model_context *ctx, void *memory, uint64_t count, uint64_t size);
 
-/* ---- Steps ----------------------------------------------------------------------------------
- */
+/* ---- Steps ----------------------------------------------------------------------- */
 
 /* y[i] = weight . x[i] for rows i < n; x is [n][columns], y is [n][ldy]. */
 struct model_product {

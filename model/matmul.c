@@ -78,8 +78,7 @@ static void store_sums(const struct panel *p, const float *sums)
                p->rows * sizeof(float));
 }
 
-/* ---- Floats
- * ---------------------------------------------------------------------------------- */
+/* ---- Floats ---------------------------------------------------------------------- */
 
 /* Decodes columns [from, from + columns) of the panel's rows into `out`, [columns][nr]. */
 static void decode_slice(const struct panel *p, size_t from, size_t columns, float *out)
@@ -116,8 +115,7 @@ static void multiply_floats(const struct panel *p)
     store_sums(p, sums);
 }
 
-/* ---- Integers
- * --------------------------------------------------------------------------------- */
+/* ---- Integers -------------------------------------------------------------------- */
 
 /* The panel of a slice. */
 struct level_panel {
@@ -184,8 +182,7 @@ static void multiply_integers(const struct panel *p)
     store_sums(p, sums);
 }
 
-/* ---- Products
- * ------------------------------------------------------------------------------------ */
+/* ---- Products -------------------------------------------------------------------- */
 
 static void report_input(const struct model_context *ctx, const struct pack_input *in,
                          const struct model_product *product)

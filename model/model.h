@@ -26,12 +26,12 @@ extern "C" {
 #pragma GCC visibility push(default)
 #endif
 
-/* ---- Architectures ---------------------------------------------------------------- */
+/* ---- Architectures --------------------------------------------------------------- */
 
 /* Name of an architecture that model_open takes, by position; NULL past the end. */
 const char *model_architecture_at(size_t index);
 
-/* ---- Model --------------------------------------------------------------------------- */
+/* ---- Model ----------------------------------------------------------------------- */
 
 /* What the input of a matrix product is rounded to, and GELU in F16 or not. */
 enum model_activations {
@@ -47,6 +47,8 @@ enum model_activations {
  * `expert` is the index of the matrix in a tensor of experts (rows: the tokens that chose
  * it), otherwise 0. Called from the thread that evaluates, one tensor at a time. The
  * embedding of tokens is no product; a tied output is named token_embd.weight.
+ * The feed-forward part of the last layer sees the wanted tokens of a batch alone, the output
+ * those that model_logits is asked for.
  */
 struct model_input {
     struct gguf_str name;
@@ -104,7 +106,7 @@ struct model_replacement {
 enum gguf_status model_replace(struct model *model, const struct model_replacement *with,
                                struct gguf_error *err);
 
-/* ---- Evaluation ----------------------------------------------------------------------- */
+/* ---- Evaluation ------------------------------------------------------------------ */
 
 struct model_context;
 

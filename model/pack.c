@@ -8,8 +8,7 @@
 #define BLOCK     32
 #define BLOCK_Q8K 256
 
-/* ---- What engines do
- * ------------------------------------------------------------------------- */
+/* ---- What engines do ------------------------------------------------------------- */
 
 static const struct {
     uint32_t type;
@@ -48,8 +47,7 @@ bool pack_same(const struct pack_kind *a, const struct pack_kind *b)
            a->offset == b->offset;
 }
 
-/* ---- Layout
- * ------------------------------------------------------------------------------------- */
+/* ---- Layout ---------------------------------------------------------------------- */
 
 size_t pack_group_rows(const struct model *model, const struct pack_kind *kind)
 {
@@ -74,8 +72,7 @@ struct pack_parts pack_parts_of(const struct pack_kind *kind, size_t columns, vo
     return parts;
 }
 
-/* ---- Quantizing
- * ------------------------------------------------------------------------------------ */
+/* ---- Quantizing ------------------------------------------------------------------ */
 
 /* Rounds n values to integers of steps 1 / inverse: to nearest, ties to even. */
 static void to_integers(const float *x, size_t n, float inverse, int8_t *q)
@@ -130,9 +127,7 @@ static void quantize(enum model_rounding rounding, const float *x, size_t n, flo
         d[b] = quantize_32(x + b * BLOCK, q + b * BLOCK);
 }
 
-/* ---- Floats
- * ----------------------------------------------------------------------------------------------
- */
+/* ---- Floats ---------------------------------------------------------------------- */
 
 /* Rounds up to 256 values. */
 static void round_values(const struct model *model, enum model_rounding rounding,
@@ -175,9 +170,7 @@ static void pack_floats(const struct model *model, const struct pack_kind *kind,
     }
 }
 
-/* ---- Integers
- * ----------------------------------------------------------------------------------------------
- */
+/* ---- Integers -------------------------------------------------------------------- */
 
 /* One row's columns [from, from + n) into the parts of its group. */
 static void place_integers(const struct pack_kind *kind, const struct pack_parts *to, size_t i,

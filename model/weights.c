@@ -7,8 +7,7 @@
 #include "libgguf/error.h"
 #include "model/internal.h"
 
-/* ---- The table ----------------------------------------------------------------------------
- */
+/* ---- The table ------------------------------------------------------------------- */
 
 /* Sizes by what they mean. */
 enum dim {
@@ -142,8 +141,7 @@ static const struct tensor_row layer_rows[] = {
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-/* ---- Sizes of a layer ----------------------------------------------------------------------
- */
+/* ---- Sizes of a layer ------------------------------------------------------------ */
 
 static bool has_tensor(const struct model *model, uint32_t il, const char *name)
 {
@@ -249,8 +247,7 @@ static unsigned layer_conditions(const struct model *model, uint32_t il)
     return mask | (experts ? COND_EXPERTS : COND_DENSE);
 }
 
-/* ---- Loading --------------------------------------------------------------------------------
- */
+/* ---- Loading --------------------------------------------------------------------- */
 
 struct loader {
     struct model *model;
@@ -450,8 +447,7 @@ void weights_free(struct model *model)
     free(model->layers);
 }
 
-/* ---- Replacing
- * -------------------------------------------------------------------------------- */
+/* ---- Replacing ------------------------------------------------------------------- */
 
 static struct model_weight *find_weight(const struct model *model, const char *name)
 {

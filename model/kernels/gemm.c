@@ -68,7 +68,7 @@ void KERNEL_NAME(kernel_tile)(const struct kernel_tile *t)
     }
 }
 
-/* ---- Panels ------------------------------------------------------------------------------ */
+/* ---- Panels ---------------------------------------------------------------------- */
 
 #if LANES == 16
 /* Transposes 16 rows of 16 floats: by pairs, by fours, then quarters of registers. */
@@ -124,7 +124,7 @@ void KERNEL_NAME(kernel_panel)(const float *rows, size_t stride, size_t columns,
             out[j * NR + r] = rows[r * stride + j];
 }
 
-/* ---- Half precision --------------------------------------------------------------------- */
+/* ---- Half precision -------------------------------------------------------------- */
 
 void KERNEL_NAME(kernel_from_half)(const void *blocks, float *out, size_t n)
 {

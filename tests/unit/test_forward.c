@@ -48,7 +48,7 @@ static double largest_difference(const float *a, const float *b, size_t n)
     return most;
 }
 
-/* ---- Golden logits ------------------------------------------------------------------- */
+/* ---- Golden logits --------------------------------------------------------------- */
 
 static void compare_golden(const struct golden *g, const char *suffix,
                            const struct model_settings *settings, double limit)

@@ -80,7 +80,7 @@ static void test_mla(void **state)
     assert_true(h.expert_scale == 1.5f && !h.expert_norm);
 }
 
-/* ---- Made-up files ------------------------------------------------------------------ */
+/* ---- Made-up files --------------------------------------------------------------- */
 
 enum kind { END, U, U64, F, S, ARRAY };
 struct kv {

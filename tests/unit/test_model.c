@@ -1,6 +1,7 @@
 /* What the forward pass promises besides its numbers: batches, threads, levels of the
  * processor, inputs of products, replaced tensors, and errors with names. */
 #include "tests/unit/golden.h"
+#include "tests/unit/scratch.h"
 
 /* Models that differ in what an order of work could change. */
 static const char *const names[] = {"llama",  "llama-q4_k_m",  "llama-q8_0", "qwen2moe",
@@ -20,8 +21,7 @@ static void same(const struct opened *o, const float *a, const float *b, size_t 
         fail_msg("%s: logits differ", what);
 }
 
-/* ---- Ways of work that must not matter ----------------------------------------------------
- */
+/* ---- Ways of work that must not matter ------------------------------------------- */
 
 static void test_parts(void **state)
 {
@@ -151,8 +151,7 @@ static void test_levels(void **state)
     }
 }
 
-/* ---- Inputs of products
- * ----------------------------------------------------------------------- */
+/* ---- Inputs of products ---------------------------------------------------------- */
 
 struct seen {
     size_t q_rows, expert_rows, outputs;
@@ -191,8 +190,7 @@ static void test_inputs(void **state)
     close_golden(&o);
 }
 
-/* ---- Replaced tensors
- * --------------------------------------------------------------------------- */
+/* ---- Replaced tensors ------------------------------------------------------------ */
 
 static void test_replace(void **state)
 {
@@ -224,8 +222,115 @@ static void test_replace(void **state)
     close_golden(&o);
 }
 
-/* ---- Errors
- * ------------------------------------------------------------------------------------------ */
+/* ---- Latent attention in its older form -----------------------------------------------------
+ */
+
+enum { HEADS = 4, RANK = 32, UNROTATED = 16, VALUE = 16, BOTH = UNROTATED + VALUE };
+
+/* attn_kv_b [HEADS * BOTH][RANK] of the layer, from attn_k_b [HEADS][RANK][UNROTATED] and
+ * attn_v_b [HEADS][VALUE][RANK]. */
+static void join(const struct gguf *gguf, char layer, float *out)
+{
+    char name[] = "blk.N.attn_k_b.weight";
+    name[4] = layer;
+    const float *k = gguf_tensor_map(gguf, gguf_tensor_find(gguf, name));
+    name[11] = 'v';
+    const float *v = gguf_tensor_map(gguf, gguf_tensor_find(gguf, name));
+    for (size_t h = 0; h < HEADS; h++)
+        for (size_t r = 0; r < RANK; r++) {
+            for (size_t i = 0; i < UNROTATED; i++)
+                out[(h * BOTH + i) * RANK + r] = k[(h * RANK + r) * UNROTATED + i];
+            for (size_t i = 0; i < VALUE; i++)
+                out[(h * BOTH + UNROTATED + i) * RANK + r] = v[(h * VALUE + i) * RANK + r];
+        }
+}
+
+/* Tensor i of the older form: attn_kv_b in the place of attn_k_b, no attn_v_b. */
+struct older {
+    char name[64];
+    const struct gguf_tensor *tensor;
+    bool joined;
+};
+
+static size_t list_older(const struct gguf *gguf, struct older *list)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < gguf_tensor_count(gguf); i++) {
+        struct older *o = &list[n];
+        o->tensor = gguf_tensor_at(gguf, i);
+        (void)snprintf(o->name, sizeof o->name, "%.*s", (int)o->tensor->name.size,
+                       o->tensor->name.data);
+        o->joined = strstr(o->name, "attn_k_b") != NULL;
+        if (o->joined)
+            (void)snprintf(o->name + 6, sizeof o->name - 6, "attn_kv_b.weight");
+        n += strstr(o->name, "attn_v_b") == NULL;
+    }
+    return n;
+}
+
+static void write_tensors(struct gguf_writer *w, const struct gguf *gguf)
+{
+    static struct older list[128];
+    static float joined[HEADS * BOTH * RANK];
+    const uint64_t ne[] = {RANK, HEADS * BOTH};
+    size_t n = list_older(gguf, list);
+    for (size_t i = 0; i < n; i++) {
+        const struct gguf_tensor *t = list[i].tensor;
+        struct gguf_str name = {list[i].name, strlen(list[i].name)};
+        bool two = list[i].joined;
+        assert_int_equal(gguf_writer_add_tensor(w, name, t->type, two ? 2 : t->n_dims,
+                                                two ? ne : t->ne, GGUF_SHARD_AUTO, NULL),
+                         GGUF_OK);
+    }
+    assert_int_equal(gguf_writer_begin(w, NULL), GGUF_OK);
+    for (size_t i = 0; i < n; i++) {
+        const struct gguf_tensor *t = list[i].tensor;
+        if (list[i].joined)
+            join(gguf, list[i].name[4], joined);
+        const void *data = list[i].joined ? joined : gguf_tensor_map(gguf, t);
+        size_t size = list[i].joined ? sizeof joined : (size_t)t->bytes;
+        assert_int_equal(gguf_writer_write(w, i, 0, data, size, NULL), GGUF_OK);
+    }
+}
+
+static void write_older(const struct gguf *gguf, const char *path)
+{
+    struct gguf_writer *w = NULL;
+    assert_int_equal(gguf_writer_new(&w, path, NULL, NULL), GGUF_OK);
+    assert_int_equal(gguf_writer_copy_metadata(w, gguf, NULL), GGUF_OK);
+    gguf_writer_remove(w, "deepseek2.attention.key_length_mla");
+    gguf_writer_remove(w, "deepseek2.attention.value_length_mla");
+    (void)gguf_writer_set_u32(w, "deepseek2.attention.key_length", 24, NULL);
+    (void)gguf_writer_set_u32(w, "deepseek2.attention.value_length", VALUE, NULL);
+    (void)gguf_writer_set_u32(w, "deepseek2.attention.head_count_kv", HEADS, NULL);
+    write_tensors(w, gguf);
+    assert_int_equal(gguf_writer_finish(w, NULL), GGUF_OK);
+    gguf_writer_free(w);
+}
+
+static void test_older_latent(void **state)
+{
+    struct opened new, old;
+    struct gguf_error err;
+    open_golden(&new, GOLDEN, "deepseek2-mla", NULL, 1);
+    const char *path = scratch_path(*state, "older.gguf");
+    write_older(new.gguf, path);
+    old = new;
+    if (gguf_open(&old.gguf, path, 0, &err) != GGUF_OK ||
+        model_open(&old.model, old.gguf, NULL, &err) != GGUF_OK)
+        fail_msg("%s", err.message);
+    struct model_shape shape = {(uint32_t)old.n, 1};
+    assert_int_equal(model_context_new(&old.context, old.model, &shape, &err), GGUF_OK);
+    float *a = evaluate_all(&new), *b = evaluate_all(&old);
+    for (size_t i = 0; i < old.n * model_hparams(old.model)->vocab; i++)
+        assert_true(fabs((double)a[i] - (double)b[i]) < 1e-4);
+    free(a);
+    free(b);
+    close_golden(&new);
+    close_golden(&old);
+}
+
+/* ---- Errors ---------------------------------------------------------------------- */
 
 static void test_bad_batches(void **state)
 {
@@ -353,12 +458,19 @@ static void test_architectures(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parts),          cmocka_unit_test(test_sequences),
-        cmocka_unit_test(test_wanted),         cmocka_unit_test(test_truncate),
-        cmocka_unit_test(test_threads),        cmocka_unit_test(test_levels),
-        cmocka_unit_test(test_inputs),         cmocka_unit_test(test_replace),
-        cmocka_unit_test(test_bad_batches),    cmocka_unit_test(test_bad_files),
-        cmocka_unit_test(test_broken_weights), cmocka_unit_test(test_architectures),
+        cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_sequences),
+        cmocka_unit_test(test_wanted),
+        cmocka_unit_test(test_truncate),
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_levels),
+        cmocka_unit_test(test_inputs),
+        cmocka_unit_test(test_replace),
+        cmocka_unit_test_setup_teardown(test_older_latent, scratch_setup, scratch_teardown),
+        cmocka_unit_test(test_bad_batches),
+        cmocka_unit_test(test_bad_files),
+        cmocka_unit_test(test_broken_weights),
+        cmocka_unit_test(test_architectures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
