@@ -27,15 +27,34 @@ static void on_signal(int number)
     raise(number);
 }
 
+static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+
+static void catch_signals(void (*handler)(int))
+{
+    struct sigaction action = {.sa_handler = handler};
+    sigemptyset(&action.sa_mask);
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
+        sigaction(signals[i], &action, NULL);
+}
+
 /* However the program ends, there is no temporary file left. */
 static void guard_unfinished(void)
 {
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-    struct sigaction action = {.sa_handler = on_signal};
-    sigemptyset(&action.sa_mask);
     atexit(remove_unfinished);
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
-        sigaction(numbers[i], &action, NULL);
+    catch_signals(on_signal);
+}
+
+/* From here on it is too late to interrupt: a program that a signal ended has written
+ * nothing. */
+static bool give_name(const char *path)
+{
+    catch_signals(SIG_IGN);
+    bool named = rename(unfinished, path) == 0;
+    if (named) {
+        free(unfinished);
+        unfinished = NULL;
+    }
+    return named;
 }
 
 static void refuse_input(const char *path, const struct stat *out, const char *input)
@@ -106,9 +125,6 @@ void output_close(struct output *output)
 {
     bool failed = ferror(output->file) != 0 || fflush(output->file) != 0 ||
                   (unfinished && fsync(fileno(output->file)) != 0);
-    if (failed || fclose(output->file) != 0 ||
-        (unfinished && rename(unfinished, output->path) != 0))
+    if (failed || fclose(output->file) != 0 || (unfinished && !give_name(output->path)))
         output_failed(output);
-    free(unfinished);
-    unfinished = NULL;
 }
