@@ -19,9 +19,10 @@ LEVELS_x86_64  := scalar avx2 avx512
 LEVELS_aarch64 := scalar neon
 MACHINE        := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
 LEVELS         := $(or $(LEVELS_$(MACHINE)),scalar)
-FLAGS_neon     := -DQUANT_NEON
-FLAGS_avx2     := -mavx2 -mfma -mf16c
-FLAGS_avx512   := $(FLAGS_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512
+FLAGS_neon     := -DQUANT_NEON -DQUANT_LANES=4
+FLAGS_x86      := -mavx2 -mfma -mf16c
+FLAGS_avx2     := -DQUANT_LANES=8 $(FLAGS_x86)
+FLAGS_avx512   := -DQUANT_LANES=16 $(FLAGS_x86) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512
 
 MODEL_HEADERS := $(wildcard model/model.h model/hparams.h model/tokenizer.h model/memory.h \
     model/speed.h model/training.h model/metrics.h)

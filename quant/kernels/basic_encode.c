@@ -1,120 +1,474 @@
-/* Encoders of the types of 32-element blocks with a scale, or a scale and an offset. */
+/*
+ * Encoders of the types of 32-element blocks with a scale (Q4_0, Q5_0, Q8_0) or a scale and an
+ * offset (Q4_1, Q5_1), sixteen blocks at once.
+ *
+ * Without importance the squared error is minimised. With it, what is searched for is the
+ * error weighted by importance * sqrt(sigma^2 + x^2), sigma^2 being the row's mean square (the
+ * objective of llama-quantize); what bounds the result is the error weighted by the importance
+ * alone, in which nothing is stored that is worse than rounding to nearest.
+ */
 #include "quant/blocks.h"
+#include "quant/kernels/fit_line.h"
+#include "quant/kernels/fit_scale.h"
 #include "quant/kernels/formats.h"
-#include "quant/kernels/search_block.h"
 
 #include <string.h>
 
 #define QK 32 /* elements of a block */
 
+/* ---- Bits ---------------------------------------------------------------------------- */
+
+/* Element j of the first half shares a byte with element j + 16. */
 static void pack_nibbles(const uint8_t level[QK], uint8_t qs[16])
 {
     for (size_t j = 0; j < QK / 2; j++)
         qs[j] = (uint8_t)((level[j] & 0xf) | level[j + QK / 2] << 4);
 }
 
+/* The fifth bits: bit j of the little-endian word qh is that of element j. */
 static void pack_five_bits(const uint8_t level[QK], uint8_t qs[16], uint8_t qh[4])
 {
     pack_nibbles(level, qs);
-    memset(qh, 0, 4);
+    for (size_t k = 0; k < 4; k++) {
+        unsigned bits = 0;
+        for (size_t j = 0; j < 8; j++)
+            bits |= (unsigned)(level[8 * k + j] >> 4) << j;
+        qh[k] = (uint8_t)bits;
+    }
+}
+
+/* One block outside of its packing; levels from 0 on. */
+struct fields {
+    uint16_t d, m;
+    uint8_t level[QK];
+};
+
+static void pack_q4_0(const struct fields *f, void *block)
+{
+    struct block_q4_0 *b = block;
+    b->d = f->d;
+    pack_nibbles(f->level, b->qs);
+}
+
+static void pack_q4_1(const struct fields *f, void *block)
+{
+    struct block_q4_1 *b = block;
+    b->d = f->d;
+    b->m = f->m;
+    pack_nibbles(f->level, b->qs);
+}
+
+static void pack_q5_0(const struct fields *f, void *block)
+{
+    struct block_q5_0 *b = block;
+    b->d = f->d;
+    pack_five_bits(f->level, b->qs, b->qh);
+}
+
+static void pack_q5_1(const struct fields *f, void *block)
+{
+    struct block_q5_1 *b = block;
+    b->d = f->d;
+    b->m = f->m;
+    pack_five_bits(f->level, b->qs, b->qh);
+}
+
+static void pack_q8_0(const struct fields *f, void *block)
+{
+    struct block_q8_0 *b = block;
+    b->d = f->d;
     for (size_t j = 0; j < QK; j++)
-        qh[j / 8] |= (uint8_t)((level[j] >> 4) << j % 8);
+        b->qs[j] = (int8_t)(f->level[j] - 127);
 }
 
-static const struct search_shape shape_q4_0 = {QK, -8, 7};
-static const struct search_shape shape_q5_0 = {QK, -16, 15};
+/* ---- Types and presets ------------------------------------------------------------------ */
 
+struct shape {
+    size_t block_bytes;
+    float lo, hi;    /* levels */
+    bool has_offset; /* lo = 0 then */
+    void (*pack)(const struct fields *fields, void *block);
+};
+
+static const struct shape shape_q4_0 = {sizeof(struct block_q4_0), -8, 7, false, pack_q4_0};
+static const struct shape shape_q5_0 = {sizeof(struct block_q5_0), -16, 15, false, pack_q5_0};
 /* Kernels multiply levels in pairs and -128 would overflow. */
-static const struct search_shape shape_q8_0 = {QK, -127, 127};
+static const struct shape shape_q8_0 = {sizeof(struct block_q8_0), -127, 127, false, pack_q8_0};
+static const struct shape shape_q4_1 = {sizeof(struct block_q4_1), 0, 15, true, pack_q4_1};
+static const struct shape shape_q5_1 = {sizeof(struct block_q5_1), 0, 31, true, pack_q5_1};
 
-/* Searches the scale; levels are stored from 0 on. */
-static uint16_t fit_scale(const struct search_row *row, size_t first,
-                          const struct search_shape *shape, uint8_t level[QK])
+/* How much is searched: one row a type and preset. */
+struct plan {
+    int ends;          /* places of each end of the range that are tried; 0: nearest only */
+    int weighted_ends; /* the same with importance */
+    int repeats;       /* times that the best is rounded again */
+    int neighbours;    /* with importance, half-precision numbers around the best that are
+                        * tried, to either side */
+};
+
+static inline bool is_symmetric(const struct shape *shape)
 {
-    struct search_job job;
-    search_start(&job, row, first, shape);
-    uint16_t d = search_best_scale(&job, search_extreme(job.input, QK) / (float)shape->lo);
-    for (size_t i = 0; i < QK; i++)
-        level[i] =
-            (uint8_t)(search_level_of(&job, i, (struct search_halves){d, 0}) - shape->lo);
-    return d;
+    return shape->lo + shape->hi == 0;
 }
 
-QUANT_ENCODER(q4_0, any)
+/* ---- Groups ---------------------------------------------------------------------------- */
+
+/* What is stored of each block, and its weighted error. */
+struct halves {
+    group_floats d, m, error;
+};
+
+/* A group under search. */
+struct job {
+    struct group g;
+    struct halves best, nearest;
+};
+
+/* How the blocks of a vector decode, and what rounds to it. */
+struct line {
+    lanes d, m, inverse, shift, lo, hi;
+};
+
+LANES_OP struct line line_of(const struct shape *shape, lanes d, lanes m)
 {
-    struct block_q4_0 *b = blocks;
-    struct search_row row = search_row_of(x, n, importance);
-    uint8_t level[QK];
-    for (size_t i = 0; i + QK <= n; i += QK, b++) {
-        b->d = fit_scale(&row, i, &shape_q4_0, level);
-        pack_nibbles(level, b->qs);
+    const lanes inverse = lanes_inverse(d);
+    return (struct line){d,
+                         m,
+                         inverse,
+                         (lanes_all(0) - m) * inverse,
+                         lanes_all(shape->lo),
+                         lanes_all(shape->hi)};
+}
+
+LANES_OP lanes level_of(const struct line *line, lanes x)
+{
+    return lanes_level(lanes_fma(x, line->inverse, line->shift), line->lo, line->hi);
+}
+
+/* Weighted squared error of each block, by w or by the importance alone. */
+LANES_OP lanes error_of(const struct group *g, size_t at, const struct line *line, bool bound)
+{
+    lanes error = lanes_all(0);
+    for (size_t i = 0; i < g->len; i++) {
+        const lanes x = group_x(g, i, at), w = bound ? group_a(g, i, at) : group_w(g, i, at);
+        const lanes r = lanes_fnma(line->d, level_of(line, x), x - line->m);
+        error = lanes_fma(w * r, r, error);
+    }
+    return error;
+}
+
+/* Rounding to nearest: the element of largest magnitude, the first of several, on the lowest
+ * level. A scale is positive where the levels are symmetric. */
+LANES_OP void nearest_scale(struct job *job, const struct shape *shape, size_t at)
+{
+    lanes extreme = lanes_all(0);
+    for (size_t i = 0; i < job->g.len; i++) {
+        const lanes x = group_x(&job->g, i, at);
+        const lanes_mask larger = lanes_less(lanes_abs(extreme), lanes_abs(x));
+        extreme = lanes_select(larger, x, extreme);
+    }
+    const lanes d = extreme / lanes_all(shape->lo);
+    group_set(&job->nearest.d, at, lanes_half_scale(is_symmetric(shape) ? lanes_abs(d) : d));
+    group_set(&job->nearest.m, at, lanes_all(0));
+}
+
+/* Rounding to nearest: both ends of the range on the ends of the levels. */
+LANES_OP void nearest_line(struct job *job, const struct shape *shape, size_t at)
+{
+    lanes low = group_x(&job->g, 0, at), high = low;
+    for (size_t i = 1; i < job->g.len; i++) {
+        low = lanes_min(group_x(&job->g, i, at), low);
+        high = lanes_max(group_x(&job->g, i, at), high);
+    }
+    group_set(&job->nearest.d, at, lanes_half_scale((high - low) / lanes_all(shape->hi)));
+    group_set(&job->nearest.m, at, lanes_half(low));
+}
+
+LANES_OP void round_to_nearest(struct job *job, const struct shape *shape)
+{
+    FOR_LANES(at)
+    {
+        if (shape->has_offset)
+            nearest_line(job, shape, at);
+        else
+            nearest_scale(job, shape, at);
     }
 }
 
-QUANT_ENCODER(q5_0, any)
+/* ---- Search ------------------------------------------------------------------------------ */
+
+/* One candidate for what is stored. */
+LANES_OP void try_halves(struct job *job, const struct shape *shape, size_t at, lanes d,
+                         lanes m)
 {
-    struct block_q5_0 *b = blocks;
-    struct search_row row = search_row_of(x, n, importance);
-    uint8_t level[QK];
-    for (size_t i = 0; i + QK <= n; i += QK, b++) {
-        b->d = fit_scale(&row, i, &shape_q5_0, level);
-        pack_five_bits(level, b->qs, b->qh);
+    const struct line line = line_of(shape, d, m);
+    const lanes error = error_of(&job->g, at, &line, false);
+    const lanes_mask better = lanes_less(error, group_of(&job->best.error, at));
+    group_set(&job->best.d, at, lanes_select(better, d, group_of(&job->best.d, at)));
+    group_set(&job->best.m, at, lanes_select(better, m, group_of(&job->best.m, at)));
+    group_set(&job->best.error, at,
+              lanes_select(better, error, group_of(&job->best.error, at)));
+}
+
+/* Where the extreme element lands, in levels beyond the end of the range. */
+static const float beyond[] = {0.3f, 0.8f,  0,     -0.4f, 0.55f, 1.2f, -0.2f, 0.15f,
+                               1.0f, 0.45f, 0.65f, -0.6f, 1.5f,  0.9f, -0.9f, 1.8f};
+
+/* A scale that was found, and its neighbours in half precision. */
+LANES_OP void try_scale(struct job *job, const struct shape *shape, const struct plan *plan,
+                        const struct scale_search *s, struct scale_fit fit)
+{
+    for (int i = 0; i < plan->repeats; i++)
+        scale_try(s, lanes_inverse(fit.scale), &fit);
+    lanes d = fit.scale * s->extreme;
+    if (is_symmetric(shape))
+        d = lanes_abs(d);
+    const int neighbours = job->g.weighted ? plan->neighbours : 0;
+    for (int i = -neighbours; i <= neighbours; i++)
+        try_halves(job, shape, s->at, lanes_half_scale(d * lanes_all(1 + (float)i * 0x1p-11f)),
+                   lanes_all(0));
+}
+
+/* With importance the scales of both signs are compared as they are stored: where one element
+ * outweighs all others only half precision tells them apart. */
+LANES_OP void search_scale(struct job *job, const struct shape *shape, int ends,
+                           const struct plan *plan)
+{
+    FOR_LANES(at)
+    {
+        struct scale_search s = {
+            .g = &job->g, .at = at, .lo = lanes_all(shape->lo), .hi = lanes_all(shape->hi)};
+        scale_start(&s);
+        for (int i = 0; i < ends; i++) {
+            scale_try(&s, s.hi + lanes_all(beyond[i]), &s.up);
+            if (!is_symmetric(shape))
+                scale_try(&s, s.lo - lanes_all(beyond[i]), &s.down);
+        }
+        if (job->g.weighted && !is_symmetric(shape)) {
+            try_scale(job, shape, plan, &s, s.up);
+            try_scale(job, shape, plan, &s, s.down);
+        } else {
+            try_scale(job, shape, plan, &s, scale_better(s.up, s.down));
+        }
     }
 }
 
-QUANT_ENCODER(q8_0, any)
+/* How far the ends of the range move inwards, in steps between levels. */
+static const float inwards[] = {0, 0.35f, -0.3f, 0.7f, -0.65f, -1, 1.1f, 0.15f};
+
+/* The offset that is best for a stored scale and the levels of a fit. */
+LANES_OP lanes offset_for(const struct line_search *s, lanes d)
 {
-    struct block_q8_0 *b = blocks;
-    struct search_row row = search_row_of(x, n, importance);
-    uint8_t level[QK];
-    for (size_t i = 0; i + QK <= n; i += QK, b++) {
-        b->d = fit_scale(&row, i, &shape_q8_0, level);
-        for (size_t j = 0; j < QK; j++)
-            b->qs[j] = (int8_t)(level[j] + shape_q8_0.lo);
+    return lanes_half(s->mean - d * s->best.q * s->inverse_weight);
+}
+
+/* For a block of equal numbers: the offset just below, and what is missing as the scale, so
+ * that level 1 is closer than the offset alone could be. */
+LANES_OP void constant_line(lanes x, lanes *d, lanes *m)
+{
+    const lanes nearest = lanes_half(x);
+    const lanes step = lanes_fma(lanes_abs(nearest), lanes_all(0x1p-11f), lanes_all(0x1p-25f));
+    *m = lanes_select(lanes_less(x, nearest), lanes_half(nearest - step), nearest);
+    *d = lanes_half(x - *m);
+}
+
+LANES_OP void search_line(struct job *job, const struct shape *shape, int ends,
+                          const struct plan *plan)
+{
+    FOR_LANES(at)
+    {
+        struct line_search s = {.g = &job->g, .at = at, .top = lanes_all(shape->hi)};
+        line_start(&s, INFINITY);
+        for (int low = 0; low < ends; low++)
+            for (int high = 0; high < ends; high++)
+                line_try_ends(&s, shape->hi, inwards[low], inwards[high]);
+        for (int i = 0; i < plan->repeats; i++)
+            line_repeat(&s);
+        const lanes_mask flat = lanes_less(s.unit, lanes_all(0x1p-126f));
+        const lanes d = s.best.scale * lanes_inverse(s.unit);
+        lanes flat_d, flat_m;
+        constant_line(group_x(&job->g, 0, at), &flat_d, &flat_m);
+        const int neighbours = job->g.weighted ? plan->neighbours : 0;
+        for (int i = -neighbours; i <= neighbours; i++) {
+            lanes half = lanes_half_scale(d * lanes_all(1 + (float)i * 0x1p-11f));
+            const lanes m = lanes_select(flat, flat_m, offset_for(&s, half));
+            half = lanes_select(flat, flat_d, half);
+            for (int k = -neighbours; k <= neighbours; k++)
+                try_halves(job, shape, at, half,
+                           lanes_half(m * lanes_all(1 + (float)k * 0x1p-11f)));
+        }
     }
 }
 
-static const struct search_shape shape_q4_1 = {QK, 0, 15};
-static const struct search_shape shape_q5_1 = {QK, 0, 31};
-
-static struct search_halves fit_line(const struct search_row *row, size_t first,
-                                     const struct search_shape *shape, uint8_t level[QK])
+/* The best of what is found and rounding to nearest, by the searched error. */
+LANES_OP void search(struct job *job, const struct shape *shape, const struct plan *plan)
 {
-    struct search_job job;
-    search_start(&job, row, first, shape);
-    float low = job.x[0], high = job.x[0];
-    for (size_t i = 1; i < QK; i++) {
-        low = job.x[i] < low ? job.x[i] : low;
-        high = job.x[i] > high ? job.x[i] : high;
-    }
-    struct search_halves h = search_best_line(&job, (high - low) / (float)shape->hi, low);
-    for (size_t i = 0; i < QK; i++)
-        level[i] = (uint8_t)search_level_of(&job, i, h);
-    return h;
+    const int ends = job->g.weighted ? plan->weighted_ends : plan->ends;
+    job->best = job->nearest;
+    if (ends == 0)
+        return;
+    FOR_LANES(at)
+    group_set(&job->best.error, at, lanes_all(INFINITY));
+    FOR_LANES(at)
+    try_halves(job, shape, at, group_of(&job->nearest.d, at), group_of(&job->nearest.m, at));
+    if (shape->has_offset)
+        search_line(job, shape, ends, plan);
+    else
+        search_scale(job, shape, ends, plan);
 }
 
-QUANT_ENCODER(q4_1, any)
+/* ---- Storing ----------------------------------------------------------------------------- */
+
+/* A row as it comes in. */
+struct row {
+    const float *x, *importance; /* importance may be NULL */
+    float sigma2;                /* mean square, with importance */
+};
+
+LANES_OP void take(const struct shape *shape, const struct halves *halves, size_t l,
+                   const float *x, struct fields *fields)
 {
-    struct block_q4_1 *b = blocks;
-    struct search_row row = search_row_of(x, n, importance);
-    uint8_t level[QK];
-    for (size_t i = 0; i + QK <= n; i += QK, b++) {
-        struct search_halves h = fit_line(&row, i, &shape_q4_1, level);
-        b->d = h.scale;
-        b->m = h.offset;
-        pack_nibbles(level, b->qs);
+    const struct line line =
+        line_of(shape, lanes_all(halves->d.of[l]), lanes_all(halves->m.of[l]));
+    const lanes limit = lanes_all(GROUP_LIMIT), below = lanes_all(-GROUP_LIMIT);
+    fields->d = fp16_from_float(halves->d.of[l]);
+    fields->m = fp16_from_float(halves->m.of[l]);
+    for (size_t e = 0; e < QK; e += QUANT_LANES) {
+        const lanes level = level_of(&line, lanes_clamp(lanes_load(x + e), below, limit));
+        lanes_store_bytes(fields->level + e, level - line.lo);
     }
 }
 
-QUANT_ENCODER(q5_1, any)
+/* The error in importance as a user computes it: of the input as given, in double. */
+static double true_error(const struct shape *shape, const struct fields *fields, const float *x,
+                         const float *importance)
 {
-    struct block_q5_1 *b = blocks;
-    struct search_row row = search_row_of(x, n, importance);
-    uint8_t level[QK];
-    for (size_t i = 0; i + QK <= n; i += QK, b++) {
-        struct search_halves h = fit_line(&row, i, &shape_q5_1, level);
-        b->d = h.scale;
-        b->m = h.offset;
-        pack_five_bits(level, b->qs, b->qh);
+    const float d = fp16_to_float(fields->d), m = fp16_to_float(fields->m);
+    double error = 0;
+    for (size_t e = 0; e < QK; e++) {
+        const float y = d * ((float)fields->level[e] + shape->lo) + m;
+        const double r = (double)x[e] - (double)y;
+        error += (importance ? (double)importance[e] : 1) * r * r;
+    }
+    return error;
+}
+
+/* Which blocks are not clearly better than rounding to nearest: sums in float cannot tell what
+ * is almost the same, nor elements beyond the limit of a group. */
+LANES_OP void find_doubtful(const struct job *job, const struct shape *shape,
+                            group_floats *doubtful)
+{
+    FOR_LANES(at)
+    {
+        const struct line best =
+            line_of(shape, group_of(&job->best.d, at), group_of(&job->best.m, at));
+        const struct line nearest =
+            line_of(shape, group_of(&job->nearest.d, at), group_of(&job->nearest.m, at));
+        const lanes limit = error_of(&job->g, at, &nearest, true) * lanes_all(0.999f);
+        const lanes_mask below = lanes_less(error_of(&job->g, at, &best, true), limit);
+        const lanes_mask large = lanes_less(lanes_all(65000), lanes_abs(nearest.d));
+        const lanes clear = lanes_select(below, lanes_all(0), lanes_all(1));
+        group_set(doubtful, at, lanes_select(large, lanes_all(1), clear));
     }
 }
+
+LANES_OP void store_block(const struct job *job, const struct shape *shape, size_t l,
+                          const struct row *row, bool doubtful, void *block)
+{
+    const float *x = row->x + l * QK, *a = row->importance ? row->importance + l * QK : NULL;
+    struct fields fields, nearest;
+    take(shape, &job->best, l, x, &fields);
+    if (doubtful) {
+        take(shape, &job->nearest, l, x, &nearest);
+        if (true_error(shape, &nearest, x, a) < true_error(shape, &fields, x, a))
+            fields = nearest;
+    }
+    shape->pack(&fields, block);
+}
+
+/* ---- Rows -------------------------------------------------------------------------------- */
+
+static void weigh(struct group *g, float sigma2)
+{
+    group_floats of_row;
+    if (!g->weighted) {
+        FOR_LANES(at)
+        for (size_t i = 0; i < g->len; i++)
+            lanes_store(&g->w[i][at], lanes_all(1));
+        return;
+    }
+    part_fill(&of_row, 0, GROUP, sigma2);
+    group_normalise(g, 1);
+    group_weigh_importance(g, &of_row);
+}
+
+/* Mean square of a row within the limit of a group, in float over 16 columns. */
+static float mean_square(const float *x, size_t n)
+{
+    const lanes limit = lanes_all(GROUP_LIMIT), below = lanes_all(-GROUP_LIMIT);
+    group_floats sums = {{0}};
+    for (size_t i = 0; i < n; i += GROUP)
+        FOR_LANES(at)
+        {
+            const lanes v = lanes_clamp(lanes_load(x + i + at), below, limit);
+            group_set(&sums, at, lanes_fma(v, v, group_of(&sums, at)));
+        }
+    return part_sum(&sums, 0, GROUP) / (float)n;
+}
+
+LANES_OP void encode_group(struct job *job, const struct shape *shape, const struct plan *plan,
+                           const struct row *row, size_t n, uint8_t *blocks)
+{
+    group_floats doubtful = {{0}};
+    group_load(&job->g, row->x, row->importance, n);
+    round_to_nearest(job, shape);
+    if (job->g.weighted ? plan->weighted_ends : plan->ends) {
+        weigh(&job->g, row->sigma2);
+        search(job, shape, plan);
+        find_doubtful(job, shape, &doubtful);
+    } else {
+        job->best = job->nearest;
+    }
+    for (size_t l = 0; l < n; l++, blocks += shape->block_bytes)
+        store_block(job, shape, l, row, doubtful.of[l] > 0, blocks);
+}
+
+LANES_OP void encode(const struct shape *shape, const struct plan *plan, const struct row *row,
+                     size_t n, uint8_t *blocks)
+{
+    struct job job;
+    job.g.len = QK;
+    for (size_t i = 0; i < n; i += QK * GROUP) {
+        const size_t left = (n - i) / QK;
+        const struct row part = {row->x + i, row->importance ? row->importance + i : NULL,
+                                 row->sigma2};
+        encode_group(&job, shape, plan, &part, left < GROUP ? left : GROUP,
+                     blocks + i / QK * shape->block_bytes);
+    }
+}
+
+#define ENCODER(name, preset, ...)                                                             \
+    QUANT_ENCODER(name, preset)                                                                \
+    {                                                                                          \
+        static const struct plan plan = {__VA_ARGS__};                                         \
+        const struct row row = {x, importance, importance ? mean_square(x, n) : 0};            \
+        encode(&shape_##name, &plan, &row, n, blocks);                                         \
+    }
+/* clang-format off */
+/*                     ends weighted repeats neighbours */
+ENCODER(q4_0, fast,    0,   6,       1,      0)
+ENCODER(q4_0, default, 3,   12,      1,      1)
+ENCODER(q4_0, best,    16,  16,      3,      2)
+ENCODER(q5_0, fast,    0,   4,       1,      0)
+ENCODER(q5_0, default, 3,   12,      1,      0)
+ENCODER(q5_0, best,    16,  16,      3,      2)
+ENCODER(q8_0, fast,    0,   0,       0,      0)
+ENCODER(q8_0, default, 4,   4,       0,      0)
+ENCODER(q8_0, best,    16,  16,      3,      2)
+ENCODER(q4_1, fast,    2,   5,       1,      0)
+ENCODER(q4_1, default, 4,   8,       1,      0)
+ENCODER(q4_1, best,    8,   8,       3,      2)
+ENCODER(q5_1, fast,    2,   5,       1,      0)
+ENCODER(q5_1, default, 4,   8,       1,      0)
+ENCODER(q5_1, best,    8,   8,       3,      2)
+/* clang-format on */

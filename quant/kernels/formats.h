@@ -20,7 +20,12 @@
 #define QUANT_CODEC(name)                                                                      \
     QUANT_DECODER(name);                                                                       \
     QUANT_ENCODER(name, any)
-#define QUANT_SEARCHED(name) QUANT_CODEC(name)
+/* A type with an encoder for each preset. */
+#define QUANT_SEARCHED(name)                                                                   \
+    QUANT_DECODER(name);                                                                       \
+    QUANT_ENCODER(name, fast);                                                                 \
+    QUANT_ENCODER(name, default);                                                              \
+    QUANT_ENCODER(name, best)
 
 /* float.c */
 QUANT_CODEC(f32);
@@ -55,8 +60,8 @@ QUANT_DECODER(iq2_xs);
 QUANT_DECODER(iq2_s);
 QUANT_DECODER(iq3_xxs);
 QUANT_DECODER(iq3_s);
-QUANT_SEARCHED(iq4_nl);
-QUANT_SEARCHED(iq4_xs);
+QUANT_CODEC(iq4_nl);
+QUANT_CODEC(iq4_xs);
 /* ternary.c */
 QUANT_CODEC(tq1_0);
 QUANT_CODEC(tq2_0);

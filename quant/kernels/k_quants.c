@@ -208,17 +208,14 @@ static void pack_q6_K(const struct k_fields *fields, void *block)
 
 /* ---- The table ---------------------------------------------------------------------- */
 
-/* clang-format off */
-#define K_TYPE(name, ...)                                                                \
-    const struct k_type k_type_##name = {                                                \
-        {__VA_ARGS__}, sizeof(struct block_##name), unpack_##name, pack_##name}
-/*     type  sub-blocks  levels   scales     mins  sigma */
-K_TYPE(q2_K, 16,         0, 3,    0, 15,     15,   1);
-K_TYPE(q3_K, 16,         -4, 3,   -32, 31,   0,    2);
-K_TYPE(q4_K, 8,          0, 15,   0, 63,     63,   2);
-K_TYPE(q5_K, 8,          0, 31,   0, 63,     63,   2);
-K_TYPE(q6_K, 16,         -32, 31, -128, 127, 0,    0);
-/* clang-format on */
+#define K_TYPE(name)                                                                           \
+    const struct k_type k_type_##name = {K_SHAPE_##name, sizeof(struct block_##name),          \
+                                         unpack_##name, pack_##name}
+K_TYPE(q2_K);
+K_TYPE(q3_K);
+K_TYPE(q4_K);
+K_TYPE(q5_K);
+K_TYPE(q6_K);
 
 /* ---- Decoders -------------------------------------------------------------------------- */
 

@@ -21,7 +21,7 @@
 
 #define K_SUB_MAX 16 /* sub-blocks of a super-block, at most */
 
-/* What the fields of a type can hold. */
+/* What the fields of a type can hold, and what its encoder minimises. */
 struct k_shape {
     int n_sub;              /* sub-blocks */
     int level_lo, level_hi; /* after the bias */
@@ -30,7 +30,19 @@ struct k_shape {
     /* With importance the search weighs by importance * sqrt(sigma_factor * mean of x^2
      * + x^2); 0: by importance alone. */
     int sigma_factor;
+    /* Without, by (s * sigma)^power + |x|^power, sigma being that of the sub-block. */
+    int power;
+    float s;
 };
+
+/* clang-format off */
+/*                    sub-blocks  levels   scales     mins  sigma  power, s */
+#define K_SHAPE_q2_K {16,         0, 3,    0, 15,     15,   1,     1, 0.5f}
+#define K_SHAPE_q3_K {16,         -4, 3,   -32, 31,   0,    2,     2, 1.4f}
+#define K_SHAPE_q4_K {8,          0, 15,   0, 63,     63,   2,     1, 1}
+#define K_SHAPE_q5_K {8,          0, 31,   0, 63,     63,   2,     1, 1}
+#define K_SHAPE_q6_K {16,         -32, 31, -128, 127, 0,    0,     2, 1}
+/* clang-format on */
 
 /* The parameters of a super-block: half-precision bits and integers. */
 struct k_params {

@@ -25,11 +25,11 @@ static const struct type {
     quant_decode_fn decode;
     quant_encode_fn encode;
 } types[] = {
-    {"q2_K", &k_type_q2_K, QUANT_DECODE_NAME(q2_K), QUANT_ENCODE_NAME(q2_K, any)},
-    {"q3_K", &k_type_q3_K, QUANT_DECODE_NAME(q3_K), QUANT_ENCODE_NAME(q3_K, any)},
-    {"q4_K", &k_type_q4_K, QUANT_DECODE_NAME(q4_K), QUANT_ENCODE_NAME(q4_K, any)},
-    {"q5_K", &k_type_q5_K, QUANT_DECODE_NAME(q5_K), QUANT_ENCODE_NAME(q5_K, any)},
-    {"q6_K", &k_type_q6_K, QUANT_DECODE_NAME(q6_K), QUANT_ENCODE_NAME(q6_K, any)},
+    {"q2_K", &k_type_q2_K, QUANT_DECODE_NAME(q2_K), QUANT_ENCODE_NAME(q2_K, default)},
+    {"q3_K", &k_type_q3_K, QUANT_DECODE_NAME(q3_K), QUANT_ENCODE_NAME(q3_K, default)},
+    {"q4_K", &k_type_q4_K, QUANT_DECODE_NAME(q4_K), QUANT_ENCODE_NAME(q4_K, default)},
+    {"q5_K", &k_type_q5_K, QUANT_DECODE_NAME(q5_K), QUANT_ENCODE_NAME(q5_K, default)},
+    {"q6_K", &k_type_q6_K, QUANT_DECODE_NAME(q6_K), QUANT_ENCODE_NAME(q6_K, default)},
 };
 #define N_TYPES (sizeof types / sizeof types[0])
 

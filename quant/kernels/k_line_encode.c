@@ -1,0 +1,405 @@
+/*
+ * Encoders of Q2_K, Q4_K and Q5_K: y = d * scale * level - dmin * min.
+ *
+ * (a) The best line of each sub-block by itself, and the mirrored one; (b) d and dmin: of a
+ * grid of values those for which integer scales and mins come closest, by the curvature of
+ * the error around each sub-block's best line; (c) for each sub-block the best integers next
+ * to it by the true error; (d) d and dmin refitted to the integers by least squares, and (c)
+ * again. A super-block that is better mirrored is negated, and so are its d and dmin then.
+ */
+#include "quant/kernels/fit_line.h"
+#include "quant/kernels/formats.h"
+#include "quant/kernels/k_group.h"
+
+#include <string.h>
+
+/* How much is searched: one row a preset. */
+struct plan {
+    int ends;               /* places of each end of the range that are tried: */
+    const float *inwards;   /* how many steps between levels it moves inwards */
+    int repeats;            /* times that the best line is rounded again */
+    bool mirrored;          /* also y = dmin * min - d * scale * level */
+    int starts, mins_tried; /* values of d, and of dmin */
+    int scales, mins;       /* integers that are tried for each sub-block */
+    int refits;
+};
+
+/* What every sub-block wishes for, and the sums of its levels. */
+struct wishes {
+    group_floats scale, min, gain;
+    group_floats q, qq, weight;
+};
+
+/* ---- (a) Sub-blocks ---------------------------------------------------------------- */
+
+static inline void store_wish(const struct line_search *s, const struct line_fit *fit,
+                              lanes mean, struct wishes *wishes)
+{
+    const lanes size = lanes_inverse(s->unit);
+    const lanes min = lanes_all(0) - lanes_fma(fit->offset, size, mean);
+    group_set(&wishes->scale, s->at, fit->scale * size);
+    group_set(&wishes->min, s->at, lanes_max(min, lanes_all(0)));
+    /* 0 for a block without a range, which the min alone expresses */
+    const lanes_mask some = lanes_less(lanes_all(0), fit->scale * size);
+    group_set(&wishes->gain, s->at, lanes_select(some, fit->gain * size * size, lanes_all(0)));
+    group_set(&wishes->q, s->at, fit->q);
+    group_set(&wishes->qq, s->at, fit->qq);
+    group_set(&wishes->weight, s->at, s->weight);
+}
+
+/* wishes[1] are the mirrored ones. */
+LANES_OP void make_wishes(const struct group *g, const struct k_shape *shape,
+                          const struct plan *plan, struct wishes wishes[2])
+{
+    const float top = (float)shape->level_hi;
+    FOR_LANES(at)
+    {
+        struct line_search s = {
+            .g = g, .at = at, .top = lanes_all(top), .both = plan->mirrored};
+        line_start(&s, 0);
+        for (int low = 0; low < plan->ends; low++)
+            for (int high = 0; high < plan->ends; high++)
+                line_try_ends(&s, top, plan->inwards[low], plan->inwards[high]);
+        for (int i = 0; i < plan->repeats; i++)
+            line_repeat(&s);
+        store_wish(&s, &s.best, s.mean, &wishes[0]);
+        if (plan->mirrored)
+            store_wish(&s, &s.mirrored, lanes_all(0) - s.mean, &wishes[1]);
+    }
+}
+
+/* ---- (b) d and dmin ------------------------------------------------------------------ */
+
+#define STARTS_MAX 16
+
+/* A grid of values for d and dmin, and what they lose against the wishes of the sub-blocks:
+ * one start a lane. */
+struct starts {
+    _Alignas(64) float d[STARTS_MAX * STARTS_MAX];
+    _Alignas(64) float dmin[STARTS_MAX * STARTS_MAX];
+    _Alignas(64) float loss[STARTS_MAX * STARTS_MAX];
+    size_t n;
+};
+
+/* Around what the largest wishes ask for: a little less is better most of the time, as one
+ * sub-block then suffers and the others gain. */
+LANES_OP void make_starts(float d, float dmin, const struct plan *plan, struct starts *starts)
+{
+    const float from = 0.93f, width = 0.1f;
+    const int n = plan->starts, m = plan->mins_tried;
+    starts->n = (size_t)(n * m);
+    for (int i = 0; i < n * m; i++) {
+        starts->d[i] = d * (from + width * (float)(i / m) / (float)(n - 1));
+        starts->dmin[i] = dmin * (from + width * (float)(i % m) / (float)(m - 1));
+    }
+    for (size_t i = 0; i < starts->n; i += QUANT_LANES) {
+        lanes_store(starts->d + i, lanes_half_scale(lanes_load(starts->d + i)));
+        lanes_store(starts->dmin + i, lanes_half_scale(lanes_load(starts->dmin + i)));
+    }
+}
+
+/* What sub-block j loses at best, if it keeps its levels: of two scales next to the wish, each
+ * with the min that then fits best, the change of the error
+ *
+ *     S(qq) ds^2 - 2 S(q) ds dm + S(1) dm^2    ds, dm: from the wish to what is stored
+ */
+LANES_OP lanes least_loss(const struct k_shape *shape, const struct wishes *w, size_t j,
+                          lanes d, lanes dmin)
+{
+    const lanes zero = lanes_all(0), one = lanes_all(1);
+    const lanes scale = lanes_all(w->scale.of[j]), min = lanes_all(w->min.of[j]);
+    const lanes slope = lanes_all(w->q.of[j] / w->weight.of[j]);
+    const lanes scale_hi = lanes_all((float)shape->scale_hi);
+    const lanes min_hi = lanes_all((float)shape->min_hi);
+    const lanes inverse = lanes_inverse(d), inverse_min = lanes_inverse(dmin);
+    lanes stored = lanes_level(lanes_fma(scale, inverse, lanes_all(-0.5f)), zero, scale_hi);
+    lanes least = lanes_all(INFINITY);
+    for (int i = 0; i < 2; i++, stored = lanes_min(stored + one, scale_hi)) {
+        const lanes ds = lanes_fma(stored, d, zero - scale);
+        const lanes wish = lanes_fma(ds, slope, min) * inverse_min;
+        const lanes dm = lanes_fma(lanes_level(wish, zero, min_hi), dmin, zero - min);
+        const lanes across = lanes_all(-2 * w->q.of[j]) * dm;
+        const lanes along = lanes_fma(lanes_all(w->qq.of[j]), ds, across) * ds;
+        least = lanes_min(lanes_fma(lanes_all(w->weight.of[j]) * dm, dm, along), least);
+    }
+    return least;
+}
+
+/* d and dmin, and the error of the super-block with them, less a constant. */
+struct start {
+    float d, dmin, loss;
+};
+
+/* The start that loses least in the super-block whose first lane is `first`. */
+LANES_OP void best_start(const struct k_shape *shape, const struct plan *plan,
+                         const struct wishes *w, size_t first, struct start *out)
+{
+    const size_t n = (size_t)shape->n_sub;
+    struct starts starts;
+    make_starts(part_max(&w->scale, first, n) / (float)shape->scale_hi,
+                part_max(&w->min, first, n) / (float)shape->min_hi, plan, &starts);
+    size_t best = 0;
+    for (size_t i = 0; i < starts.n; i += QUANT_LANES) {
+        const lanes d = lanes_load(starts.d + i), dmin = lanes_load(starts.dmin + i);
+        lanes loss = lanes_all(0);
+        for (size_t j = first; j < first + n; j++)
+            loss = loss + least_loss(shape, w, j, d, dmin);
+        lanes_store(starts.loss + i, loss);
+    }
+    for (size_t i = 1; i < starts.n; i++)
+        best = starts.loss[i] < starts.loss[best] ? i : best;
+    out->d = starts.d[best];
+    out->dmin = starts.dmin[best];
+    out->loss = starts.loss[best] - part_sum(&w->gain, first, n);
+}
+
+/* ---- (c) Integers ------------------------------------------------------------------- */
+
+/* The best integers of one vector of sub-blocks so far. */
+struct choice {
+    lanes scale, min, error;
+};
+
+LANES_OP void try_integers(const struct group *g, const struct k_shape *shape, size_t at,
+                           const struct k_lanes *p, lanes scale, lanes min, struct choice *best)
+{
+    scale = lanes_clamp(scale, lanes_all(0), lanes_all((float)shape->scale_hi));
+    min = lanes_clamp(min, lanes_all(0), lanes_all((float)shape->min_hi));
+    const struct k_line line =
+        k_line_of(shape, group_of(&p->d, at) * scale, group_of(&p->dmin, at) * min);
+    const lanes error = k_error(g, at, &line);
+    const lanes_mask better = lanes_less(error, best->error);
+    best->scale = lanes_select(better, scale, best->scale);
+    best->min = lanes_select(better, min, best->min);
+    best->error = lanes_select(better, error, best->error);
+}
+
+/* For each sub-block the best of plan->scales scales around its wish, each with plan->mins
+ * mins around the one that fits it. */
+LANES_OP void choose_integers(const struct group *g, const struct k_shape *shape,
+                              const struct plan *plan, const struct wishes *w,
+                              struct k_lanes *p)
+{
+    group_floats errors;
+    FOR_LANES(at)
+    {
+        const lanes zero = lanes_all(0), d = group_of(&p->d, at);
+        const lanes wish = group_of(&w->scale, at), min = group_of(&w->min, at);
+        const lanes slope = group_of(&w->q, at) / group_of(&w->weight, at);
+        const lanes inverse_min = lanes_inverse(group_of(&p->dmin, at));
+        const lanes lowest = lanes_all(-0.5f * (float)(plan->scales - 1));
+        const lanes from =
+            lanes_round(lanes_clamp(lanes_fma(wish, lanes_inverse(d), lowest),
+                                    zero - lanes_all(1), lanes_all((float)shape->scale_hi)));
+        struct choice best = {zero, zero, lanes_all(INFINITY)};
+        for (int i = 0; i < plan->scales; i++) {
+            const lanes scale = from + lanes_all((float)i);
+            const lanes fitting = lanes_fma(lanes_fma(scale, d, zero - wish), slope, min);
+            const lanes nearest =
+                lanes_level(fitting * inverse_min, zero, lanes_all((float)shape->min_hi));
+            for (int k = 0; k < plan->mins; k++) {
+                const lanes shift = lanes_all((float)(k - plan->mins / 2));
+                try_integers(g, shape, at, p, scale, nearest + shift, &best);
+            }
+        }
+        group_set(&p->scale, at, best.scale);
+        group_set(&p->min, at, best.min);
+        group_set(&errors, at, best.error);
+    }
+    k_sum_errors(shape, &errors, p->error);
+}
+
+/* ---- (d) Least squares for d and dmin ------------------------------------------------------
+ */
+
+/* Weighted sums of each sub-block for the model x = d * u - dmin * v with u = scale * level
+ * and v = min. */
+struct sums {
+    group_floats uu, uv, vv, xu, xv;
+};
+
+LANES_OP void sum_integers(const struct group *g, const struct k_shape *shape,
+                           const struct k_lanes *p, struct sums *sums)
+{
+    FOR_LANES(at)
+    {
+        const struct k_line line = k_line_at(shape, p, at);
+        const lanes u = group_of(&p->scale, at), v = group_of(&p->min, at);
+        lanes q = lanes_all(0), qq = q, w1 = q, xq = q, x1 = q;
+        for (size_t i = 0; i < g->len; i++) {
+            const lanes x = group_x(g, i, at), w = group_w(g, i, at);
+            const lanes level = k_level(&line, x), wq = w * level;
+            q = q + wq;
+            qq = lanes_fma(wq, level, qq);
+            w1 = w1 + w;
+            xq = lanes_fma(wq, x, xq);
+            x1 = lanes_fma(w, x, x1);
+        }
+        group_set(&sums->uu, at, u * u * qq);
+        group_set(&sums->uv, at, u * v * q);
+        group_set(&sums->vv, at, v * v * w1);
+        group_set(&sums->xu, at, u * xq);
+        group_set(&sums->xv, at, v * x1);
+    }
+}
+
+/* Where the integers do not determine both, dmin stays. */
+static inline void solve(const struct sums *s, size_t first, size_t n, float *d, float *dmin)
+{
+    const double uu = (double)part_sum(&s->uu, first, n),
+                 uv = (double)part_sum(&s->uv, first, n);
+    const double vv = (double)part_sum(&s->vv, first, n),
+                 xu = (double)part_sum(&s->xu, first, n);
+    const double xv = (double)part_sum(&s->xv, first, n), det = uu * vv - uv * uv;
+    if (!(uu > 0))
+        return;
+    if (det > 1e-6 * uu * vv) {
+        *d = k_half((float)((xu * vv - xv * uv) / det));
+        *dmin = k_half((float)((xu * uv - xv * uu) / det));
+    } else {
+        *d = k_half((float)((xu + (double)*dmin * uv) / uu));
+    }
+}
+
+LANES_OP void refit(const struct group *g, const struct k_shape *shape, struct k_lanes *p)
+{
+    const size_t n = (size_t)shape->n_sub;
+    struct sums sums;
+    sum_integers(g, shape, p, &sums);
+    for (size_t first = 0; first < GROUP; first += n) {
+        float d = p->d.of[first], dmin = p->dmin.of[first];
+        solve(&sums, first, n, &d, &dmin);
+        part_fill(&p->d, first, n, d);
+        part_fill(&p->dmin, first, n, dmin);
+    }
+}
+
+/* ---- Rounding to nearest ------------------------------------------------------------- */
+
+/* The range of each sub-block is covered exactly. */
+LANES_OP void round_to_nearest(const struct group *g, const struct k_shape *shape,
+                               struct k_lanes *p)
+{
+    const size_t n = (size_t)shape->n_sub;
+    FOR_LANES(at)
+    {
+        lanes low = lanes_min(group_x(g, 0, at), lanes_all(0)), high = group_x(g, 0, at);
+        for (size_t i = 1; i < g->len; i++) {
+            low = lanes_min(group_x(g, i, at), low);
+            high = lanes_max(group_x(g, i, at), high);
+        }
+        group_set(&p->scale, at, (high - low) / lanes_all((float)shape->level_hi));
+        group_set(&p->min, at, lanes_all(0) - low);
+    }
+    for (size_t first = 0; first < GROUP; first += n) {
+        const float d = part_max(&p->scale, first, n) / (float)shape->scale_hi;
+        part_fill(&p->d, first, n, k_half(d));
+        const float dmin = part_max(&p->min, first, n) / (float)shape->min_hi;
+        part_fill(&p->dmin, first, n, k_half(dmin));
+    }
+    FOR_LANES(at)
+    {
+        const lanes scale = group_of(&p->scale, at) / group_of(&p->d, at);
+        const lanes min = group_of(&p->min, at) / group_of(&p->dmin, at);
+        group_set(&p->scale, at,
+                  lanes_level(scale, lanes_all(0), lanes_all((float)shape->scale_hi)));
+        group_set(&p->min, at, lanes_level(min, lanes_all(0), lanes_all((float)shape->min_hi)));
+    }
+}
+
+/* ---- Super-blocks --------------------------------------------------------------------- */
+
+/* Of one super-block: negates its lanes, and takes the mirrored wishes. */
+static void mirror(struct k_job *job, struct wishes wishes[2], size_t first, size_t n)
+{
+    const size_t bytes = n * sizeof(float);
+    for (size_t i = 0; i < job->g.len; i++)
+        for (size_t l = first; l < first + n; l++)
+            job->g.x[i][l] = -job->g.x[i][l];
+    memcpy(wishes[0].scale.of + first, wishes[1].scale.of + first, bytes);
+    memcpy(wishes[0].min.of + first, wishes[1].min.of + first, bytes);
+    memcpy(wishes[0].q.of + first, wishes[1].q.of + first, bytes);
+    memcpy(wishes[0].qq.of + first, wishes[1].qq.of + first, bytes);
+}
+
+/* d and dmin of each super-block, and its side. */
+LANES_OP void start(struct k_job *job, const struct k_shape *shape, const struct plan *plan,
+                    struct wishes wishes[2], struct k_lanes *p)
+{
+    const size_t n = (size_t)shape->n_sub;
+    for (size_t first = 0; first < GROUP; first += n) {
+        struct start best, other;
+        best_start(shape, plan, &wishes[0], first, &best);
+        job->sign[first / n] = 1;
+        if (plan->mirrored) {
+            best_start(shape, plan, &wishes[1], first, &other);
+            if (other.loss < best.loss) {
+                best = other;
+                job->sign[first / n] = -1;
+                mirror(job, wishes, first, n);
+            }
+        }
+        part_fill(&p->d, first, n, best.d);
+        part_fill(&p->dmin, first, n, best.dmin);
+    }
+}
+
+LANES_OP void search(struct k_job *job, const struct k_shape *shape, const struct plan *plan)
+{
+    struct wishes wishes[2]; /* in [0], in the end, those of the chosen side */
+    struct k_lanes p;
+    make_wishes(&job->g, shape, plan, wishes);
+    start(job, shape, plan, wishes, &p);
+    choose_integers(&job->g, shape, plan, &wishes[0], &p);
+    job->best = p;
+    for (int i = 0; i < plan->refits; i++) {
+        refit(&job->g, shape, &p);
+        choose_integers(&job->g, shape, plan, &wishes[0], &p);
+        k_keep(shape, &p, &job->best);
+    }
+}
+
+/* ---- Presets -------------------------------------------------------------------------- */
+
+#define ENCODER(name, preset, ...)                                                             \
+    static const struct plan plan_##name##_##preset = {__VA_ARGS__};                           \
+    static void search_##name##_##preset(struct k_job *job)                                    \
+    {                                                                                          \
+        search(job, &shape_##name, &plan_##name##_##preset);                                   \
+    }                                                                                          \
+    QUANT_ENCODER(name, preset)                                                                \
+    {                                                                                          \
+        static const struct k_encoder encoder = {&k_type_##name, &shape_##name,                \
+                                                 nearest_##name, search_##name##_##preset};    \
+        k_encode(&encoder, x, importance, blocks, n);                                          \
+    }
+#define TYPE(name)                                                                             \
+    static const struct k_shape shape_##name = K_SHAPE_##name;                                 \
+    static void nearest_##name(struct k_job *job)                                              \
+    {                                                                                          \
+        round_to_nearest(&job->g, &shape_##name, &job->nearest);                               \
+    }
+
+TYPE(q2_K)
+TYPE(q4_K)
+TYPE(q5_K)
+/* How far the ends move, in the order of use. With many levels an end that moves outwards is
+ * worth as much as one that moves inwards, as the error is all but a matter of luck; with few
+ * it loses a level. */
+static const float few[] = {0, 0.25f, 0.5f, -0.2f, 0.8f, -0.4f, 1.1f};
+static const float three[] = {0.3f, -0.1f, -0.55f};
+static const float six[] = {0.2f, -0.2f, 0.6f, -0.6f, 1, -1};
+static const float eight[] = {0.05f, -0.3f, 0.4f, -0.65f, 0.75f, -1, 1.1f, -1.4f};
+
+/* clang-format off */
+/*                     ends inwards repeats mirrored starts mins of them scales mins refits */
+ENCODER(q2_K, fast,    3,   few,    1,      true,    4,     4,           2,     1,   1)
+ENCODER(q2_K, default, 4,   few,    1,      true,    8,     4,           2,     3,   1)
+ENCODER(q2_K, best,    7,   few,    3,      true,    16,    16,          3,     3,   3)
+ENCODER(q4_K, fast,    3,   three,  1,      true,    4,     4,           2,     1,   1)
+ENCODER(q4_K, default, 6,   six,    1,      true,    8,     4,           2,     3,   1)
+ENCODER(q4_K, best,    8,   eight,  3,      true,    16,    16,          3,     3,   3)
+ENCODER(q5_K, fast,    3,   three,  1,      true,    4,     4,           2,     1,   1)
+ENCODER(q5_K, default, 6,   six,    1,      true,    8,     8,           2,     3,   1)
+ENCODER(q5_K, best,    8,   eight,  3,      true,    16,    16,          3,     3,   3)
+/* clang-format on */

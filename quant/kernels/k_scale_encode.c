@@ -1,0 +1,281 @@
+/*
+ * Encoders of Q3_K and Q6_K: y = d * scale * level, scale and level of either sign.
+ *
+ * (a) The best scale of each sub-block by itself, of either sign; (b) of a row of values for d
+ * the one for which integer scales come closest, by the curvature of the error around each
+ * sub-block's best scale; (c) for each sub-block the best integer next to it by the true
+ * error; (d) d refitted to the integers by least squares, and (c) again. The weights and the
+ * bound are those of k_line_encode.c, with the square of an element for its magnitude.
+ */
+#include "quant/kernels/fit_scale.h"
+#include "quant/kernels/formats.h"
+#include "quant/kernels/k_group.h"
+
+/* How much is searched: one row a preset. */
+struct plan {
+    int ends; /* places where the extreme element lands, at either end of the range: */
+    float beyond, step;     /* the first in levels beyond the end, the others further in */
+    int repeats;            /* times that the best scales are rounded again */
+    int starts;             /* values of d, for either sign: */
+    float widest, narrower; /* see best_start */
+    int scales;             /* integers that are tried for each sign of each sub-block */
+    int refits;
+};
+
+/* What every sub-block wishes for, one of either sign; the error that remains then, and how
+ * fast it grows. */
+struct wishes {
+    struct wish {
+        group_floats scale, error, qq;
+    } sign[2];
+};
+
+/* ---- (a) Sub-blocks ---------------------------------------------------------------- */
+
+LANES_OP void store_wish(const struct scale_search *s, const struct scale_fit *fit,
+                         struct wish *wish)
+{
+    const lanes error = fit->error - s->least;
+    group_set(&wish->scale, s->at, fit->scale * s->extreme);
+    group_set(&wish->error, s->at, error * s->extreme * s->extreme);
+    group_set(&wish->qq, s->at, fit->qq);
+}
+
+LANES_OP void make_wishes(const struct group *g, const struct k_shape *shape,
+                          const struct plan *plan, struct wishes *wishes)
+{
+    FOR_LANES(at)
+    {
+        struct scale_search s = {.g = g,
+                                 .at = at,
+                                 .lo = lanes_all((float)shape->level_lo),
+                                 .hi = lanes_all((float)shape->level_hi)};
+        scale_start(&s);
+        for (int i = 0; i < plan->ends; i++)
+            scale_try_ends(&s, plan->beyond - (float)i * plan->step);
+        for (int i = 0; i < plan->repeats; i++)
+            scale_repeat(&s);
+        store_wish(&s, &s.up, &wishes->sign[0]);
+        store_wish(&s, &s.down, &wishes->sign[1]);
+    }
+}
+
+/* ---- (b) d --------------------------------------------------------------------------- */
+
+#define STARTS_MAX 64
+
+/* The largest of the better wishes. */
+LANES_OP float widest_wish(const struct wishes *w, size_t first, size_t n)
+{
+    float scale = 0;
+    for (size_t j = first; j < first + n; j++) {
+        const int better = w->sign[1].error.of[j] < w->sign[0].error.of[j];
+        const float wish = fabsf(w->sign[better].scale.of[j]);
+        scale = wish > scale ? wish : scale;
+    }
+    return scale;
+}
+
+/* What sub-block j loses at best, if it keeps its levels: of the integers on both sides of
+ * each wish. */
+LANES_OP lanes least_loss(const struct k_shape *shape, const struct wishes *w, size_t j,
+                          lanes d, lanes inverse)
+{
+    const lanes lo = lanes_all((float)shape->scale_lo), hi = lanes_all((float)shape->scale_hi);
+    lanes least = lanes_all(INFINITY);
+    for (int sign = 0; sign < 2; sign++) {
+        const struct wish *wish = &w->sign[sign];
+        const lanes scale = lanes_all(wish->scale.of[j]), qq = lanes_all(wish->qq.of[j]);
+        const lanes nearest = lanes_level(scale * inverse, lo, hi);
+        const lanes off = lanes_fnma(nearest, d, scale);
+        least = lanes_min(lanes_fma(qq * off, off, lanes_all(wish->error.of[j])), least);
+    }
+    return least;
+}
+
+/* The d that loses least in the super-block whose first lane is `first`, of those that make
+ * the widest wish `widest`, `widest` - `narrower` and so on integer steps. More than there are
+ * cuts that one short for the sake of the others. */
+LANES_OP float best_start(const struct k_shape *shape, const struct plan *plan,
+                          const struct wishes *w, size_t first)
+{
+    const size_t n = (size_t)shape->n_sub, half = (size_t)plan->starts;
+    const float scale = widest_wish(w, first, n);
+    _Alignas(64) float starts[2 * STARTS_MAX], losses[2 * STARTS_MAX];
+    size_t best = 0;
+    for (size_t i = 0; i < half; i++) {
+        starts[i] = scale / (plan->widest - plan->narrower * (float)i);
+        starts[half + i] = -starts[i];
+    }
+    for (size_t i = 0; i < 2 * half; i += QUANT_LANES) {
+        const lanes start = lanes_half_scale(lanes_load(starts + i)),
+                    inverse = lanes_inverse(start);
+        lanes loss = lanes_all(0);
+        for (size_t j = first; j < first + n; j++)
+            loss = loss + least_loss(shape, w, j, start, inverse);
+        lanes_store(losses + i, loss);
+        lanes_store(starts + i, start);
+    }
+    for (size_t i = 1; i < 2 * half; i++)
+        best = losses[i] < losses[best] ? i : best;
+    return starts[best];
+}
+
+/* ---- (c) Integers ------------------------------------------------------------------- */
+
+/* The best integers of one vector of sub-blocks so far. */
+struct choice {
+    lanes scale, error;
+};
+
+LANES_OP void try_integer(const struct group *g, const struct k_shape *shape, size_t at,
+                          lanes d, lanes scale, struct choice *best)
+{
+    scale = lanes_clamp(scale, lanes_all((float)shape->scale_lo),
+                        lanes_all((float)shape->scale_hi));
+    const struct k_line line = k_line_of(shape, d * scale, lanes_all(0));
+    const lanes error = k_error(g, at, &line);
+    const lanes_mask better = lanes_less(error, best->error);
+    best->scale = lanes_select(better, scale, best->scale);
+    best->error = lanes_select(better, error, best->error);
+}
+
+/* For each sub-block the best of plan->scales integers around each of its wishes. */
+LANES_OP void choose_integers(const struct group *g, const struct k_shape *shape,
+                              const struct plan *plan, const struct wishes *w,
+                              struct k_lanes *p)
+{
+    const float limit = (float)(shape->scale_hi + 2);
+    group_floats errors;
+    FOR_LANES(at)
+    {
+        const lanes d = group_of(&p->d, at), inverse = lanes_inverse(d);
+        const lanes lowest = lanes_all(-0.5f * (float)(plan->scales - 1));
+        struct choice best = {lanes_all(0), lanes_all(INFINITY)};
+        for (int sign = 0; sign < 2; sign++) {
+            const lanes wish = group_of(&w->sign[sign].scale, at);
+            const lanes from = lanes_level(lanes_fma(wish, inverse, lowest), lanes_all(-limit),
+                                           lanes_all(limit));
+            for (int i = 0; i < plan->scales; i++)
+                try_integer(g, shape, at, d, from + lanes_all((float)i), &best);
+        }
+        group_set(&p->scale, at, best.scale);
+        group_set(&errors, at, best.error);
+    }
+    k_sum_errors(shape, &errors, p->error);
+}
+
+/* ---- (d) Least squares for d ------------------------------------------------------------- */
+
+/* d = sum(u * S(xq)) / sum(u^2 * S(qq)) over the sub-blocks, u their integers. */
+LANES_OP void refit(const struct group *g, const struct k_shape *shape, struct k_lanes *p)
+{
+    const size_t n = (size_t)shape->n_sub;
+    group_floats xu, uu;
+    FOR_LANES(at)
+    {
+        const struct k_line line = k_line_at(shape, p, at);
+        const lanes u = group_of(&p->scale, at);
+        lanes qq = lanes_all(0), xq = qq;
+        for (size_t i = 0; i < g->len; i++) {
+            const lanes x = group_x(g, i, at), q = k_level(&line, x);
+            const lanes wq = group_w(g, i, at) * q;
+            qq = lanes_fma(wq, q, qq);
+            xq = lanes_fma(wq, x, xq);
+        }
+        group_set(&xu, at, u * xq);
+        group_set(&uu, at, u * u * qq);
+    }
+    for (size_t first = 0; first < GROUP; first += n) {
+        const float up = part_sum(&xu, first, n), down = part_sum(&uu, first, n);
+        if (down > 0)
+            part_fill(&p->d, first, n, k_half(up / down));
+    }
+}
+
+/* ---- Rounding to nearest ------------------------------------------------------------- */
+
+/* The extreme element of each sub-block lands on the lowest level. */
+LANES_OP void round_to_nearest(const struct group *g, const struct k_shape *shape,
+                               struct k_lanes *p)
+{
+    const size_t n = (size_t)shape->n_sub;
+    p->dmin = p->min = (group_floats){{0}};
+    FOR_LANES(at)
+    {
+        lanes low = lanes_all(0), high = low;
+        for (size_t i = 0; i < g->len; i++) {
+            low = lanes_min(group_x(g, i, at), low);
+            high = lanes_max(group_x(g, i, at), high);
+        }
+        const lanes extreme = lanes_select(lanes_less(high, lanes_all(0) - low), low, high);
+        group_set(&p->scale, at, extreme / lanes_all((float)shape->level_lo));
+    }
+    for (size_t first = 0; first < GROUP; first += n) {
+        float largest = 0;
+        for (size_t j = first; j < first + n; j++)
+            largest = fabsf(p->scale.of[j]) > fabsf(largest) ? p->scale.of[j] : largest;
+        part_fill(&p->d, first, n, k_half(largest / (float)shape->scale_lo));
+    }
+    FOR_LANES(at)
+    {
+        const lanes scale = group_of(&p->scale, at) / group_of(&p->d, at);
+        group_set(&p->scale, at,
+                  lanes_level(scale, lanes_all((float)shape->scale_lo),
+                              lanes_all((float)shape->scale_hi)));
+    }
+}
+
+/* ---- Super-blocks --------------------------------------------------------------------- */
+
+LANES_OP void search(struct k_job *job, const struct k_shape *shape, const struct plan *plan)
+{
+    const size_t n = (size_t)shape->n_sub;
+    struct wishes wishes;
+    struct k_lanes p = {.dmin = {{0}}, .min = {{0}}};
+    make_wishes(&job->g, shape, plan, &wishes);
+    for (size_t first = 0; first < GROUP; first += n) {
+        part_fill(&p.d, first, n, best_start(shape, plan, &wishes, first));
+        job->sign[first / n] = 1;
+    }
+    choose_integers(&job->g, shape, plan, &wishes, &p);
+    job->best = p;
+    for (int i = 0; i < plan->refits; i++) {
+        refit(&job->g, shape, &p);
+        choose_integers(&job->g, shape, plan, &wishes, &p);
+        k_keep(shape, &p, &job->best);
+    }
+}
+
+/* ---- Presets -------------------------------------------------------------------------- */
+
+#define ENCODER(name, preset, ...)                                                             \
+    static const struct plan plan_##name##_##preset = {__VA_ARGS__};                           \
+    static void search_##name##_##preset(struct k_job *job)                                    \
+    {                                                                                          \
+        search(job, &shape_##name, &plan_##name##_##preset);                                   \
+    }                                                                                          \
+    QUANT_ENCODER(name, preset)                                                                \
+    {                                                                                          \
+        static const struct k_encoder encoder = {&k_type_##name, &shape_##name,                \
+                                                 nearest_##name, search_##name##_##preset};    \
+        k_encode(&encoder, x, importance, blocks, n);                                          \
+    }
+#define TYPE(name)                                                                             \
+    static const struct k_shape shape_##name = K_SHAPE_##name;                                 \
+    static void nearest_##name(struct k_job *job)                                              \
+    {                                                                                          \
+        round_to_nearest(&job->g, &shape_##name, &job->nearest);                               \
+    }
+
+TYPE(q3_K)
+TYPE(q6_K)
+/* clang-format off */
+/*                     ends beyond step  repeats starts widest  narrower scales refits */
+ENCODER(q3_K, fast,    3,   0.6f,  0.6f, 1,      16,    35,     0.5f,    2,     1)
+ENCODER(q3_K, default, 8,   1.2f,  0.3f, 1,      32,    35.75f, 0.25f,   2,     1)
+ENCODER(q3_K, best,    16,  1.8f,  0.2f, 3,      64,    36,     0.125f,  3,     3)
+ENCODER(q6_K, fast,    3,   1.0f,  1.0f, 0,      16,    142,    1.5f,    2,     0)
+ENCODER(q6_K, default, 12,  1.3f,  0.55f, 0,     32,     142,    0.75f,   2,      1)
+ENCODER(q6_K, best,    24,  1.0f,  0.4f, 1,      64,    146,    0.5f,    4,     3)
+/* clang-format on */

@@ -1,0 +1,440 @@
+/*
+ * Floats side by side: 16 lanes with AVX-512, 8 with AVX2, 4 with NEON, one in plain C.
+ *
+ * Whatever is written with these operations gives the same bits at every width: each is exact
+ * or correctly rounded, fused multiply-add included, and none looks across lanes. + - * / work
+ * on lanes as on floats. Comparisons with a NaN are false; lanes_min and lanes_max then give
+ * the second operand. Inside quant/kernels/ only.
+ */
+#ifndef QUANT_KERNELS_LANES_H
+#define QUANT_KERNELS_LANES_H
+
+#include "quant/fp.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifndef QUANT_LANES
+#define QUANT_LANES 1
+#endif
+
+#define LANES_OP static inline __attribute__((always_inline))
+
+#if QUANT_LANES == 16
+#include <immintrin.h>
+
+typedef __m512 lanes;
+typedef __mmask16 lanes_mask;
+
+LANES_OP lanes lanes_load(const float *v)
+{
+    return _mm512_loadu_ps(v);
+}
+
+LANES_OP void lanes_store(float *out, lanes v)
+{
+    _mm512_storeu_ps(out, v);
+}
+
+LANES_OP lanes lanes_all(float v)
+{
+    return _mm512_set1_ps(v);
+}
+
+LANES_OP lanes lanes_fma(lanes a, lanes b, lanes c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
+
+LANES_OP lanes lanes_fnma(lanes a, lanes b, lanes c)
+{
+    return _mm512_fnmadd_ps(a, b, c);
+}
+
+LANES_OP lanes lanes_min(lanes a, lanes b)
+{
+    return _mm512_min_ps(a, b);
+}
+
+LANES_OP lanes lanes_max(lanes a, lanes b)
+{
+    return _mm512_max_ps(a, b);
+}
+
+LANES_OP lanes lanes_round(lanes v)
+{
+    return _mm512_roundscale_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+LANES_OP lanes lanes_abs(lanes v)
+{
+    return _mm512_abs_ps(v);
+}
+
+LANES_OP lanes lanes_sqrt(lanes v)
+{
+    return _mm512_sqrt_ps(v);
+}
+
+LANES_OP lanes_mask lanes_less(lanes a, lanes b)
+{
+    return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ);
+}
+
+LANES_OP lanes lanes_select(lanes_mask mask, lanes yes, lanes no)
+{
+    return _mm512_mask_blend_ps(mask, no, yes);
+}
+
+LANES_OP lanes lanes_through_half(lanes v)
+{
+    return _mm512_cvtph_ps(_mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+
+/* Integers 0..255 as bytes. */
+LANES_OP void lanes_store_bytes(uint8_t *out, lanes v)
+{
+    _mm_storeu_si128((__m128i *)(void *)out, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(v)));
+}
+
+/* Turns rows of `stride` floats into columns: to[i * width + l] = from[l * stride + i] for a
+ * square of lanes. */
+LANES_OP void lanes_transpose(const float *from, size_t stride, float *to, size_t width)
+{
+    __m512 a[16], b[16];
+    for (size_t i = 0; i < 16; i++)
+        a[i] = _mm512_loadu_ps(from + i * stride);
+    for (size_t i = 0; i < 16; i += 2) {
+        b[i] = _mm512_unpacklo_ps(a[i], a[i + 1]);
+        b[i + 1] = _mm512_unpackhi_ps(a[i], a[i + 1]);
+    }
+    for (size_t i = 0; i < 16; i += 4)
+        for (size_t k = 0; k < 2; k++) {
+            const __m512d low = _mm512_castps_pd(b[i + k]),
+                          high = _mm512_castps_pd(b[i + k + 2]);
+            a[i + 2 * k] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, high));
+            a[i + 2 * k + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low, high));
+        }
+    for (size_t k = 0; k < 4; k++) {
+        b[k] = _mm512_shuffle_f32x4(a[k], a[k + 4], 0x88);
+        b[k + 4] = _mm512_shuffle_f32x4(a[k], a[k + 4], 0xdd);
+        b[k + 8] = _mm512_shuffle_f32x4(a[k + 8], a[k + 12], 0x88);
+        b[k + 12] = _mm512_shuffle_f32x4(a[k + 8], a[k + 12], 0xdd);
+    }
+    for (size_t k = 0; k < 8; k++) {
+        _mm512_storeu_ps(to + k * width, _mm512_shuffle_f32x4(b[k], b[k + 8], 0x88));
+        _mm512_storeu_ps(to + (k + 8) * width, _mm512_shuffle_f32x4(b[k], b[k + 8], 0xdd));
+    }
+}
+
+#elif QUANT_LANES == 8
+#include <immintrin.h>
+
+typedef __m256 lanes;
+typedef __m256 lanes_mask;
+
+LANES_OP lanes lanes_load(const float *v)
+{
+    return _mm256_loadu_ps(v);
+}
+
+LANES_OP void lanes_store(float *out, lanes v)
+{
+    _mm256_storeu_ps(out, v);
+}
+
+LANES_OP lanes lanes_all(float v)
+{
+    return _mm256_set1_ps(v);
+}
+
+LANES_OP lanes lanes_fma(lanes a, lanes b, lanes c)
+{
+    return _mm256_fmadd_ps(a, b, c);
+}
+
+LANES_OP lanes lanes_fnma(lanes a, lanes b, lanes c)
+{
+    return _mm256_fnmadd_ps(a, b, c);
+}
+
+LANES_OP lanes lanes_min(lanes a, lanes b)
+{
+    return _mm256_min_ps(a, b);
+}
+
+LANES_OP lanes lanes_max(lanes a, lanes b)
+{
+    return _mm256_max_ps(a, b);
+}
+
+LANES_OP lanes lanes_round(lanes v)
+{
+    return _mm256_round_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+LANES_OP lanes lanes_abs(lanes v)
+{
+    return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), v);
+}
+
+LANES_OP lanes lanes_sqrt(lanes v)
+{
+    return _mm256_sqrt_ps(v);
+}
+
+LANES_OP lanes_mask lanes_less(lanes a, lanes b)
+{
+    return _mm256_cmp_ps(a, b, _CMP_LT_OQ);
+}
+
+LANES_OP lanes lanes_select(lanes_mask mask, lanes yes, lanes no)
+{
+    return _mm256_blendv_ps(no, yes, mask);
+}
+
+LANES_OP lanes lanes_through_half(lanes v)
+{
+    return _mm256_cvtph_ps(_mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+
+LANES_OP void lanes_store_bytes(uint8_t *out, lanes v)
+{
+    const __m256i words = _mm256_cvtps_epi32(v);
+    const __m128i halves =
+        _mm_packs_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+    _mm_storel_epi64((__m128i *)(void *)out, _mm_packus_epi16(halves, halves));
+}
+
+LANES_OP void lanes_transpose(const float *from, size_t stride, float *to, size_t width)
+{
+    __m256 a[8], b[8];
+    for (size_t i = 0; i < 8; i++)
+        a[i] = _mm256_loadu_ps(from + i * stride);
+    for (size_t i = 0; i < 8; i += 2) {
+        b[i] = _mm256_unpacklo_ps(a[i], a[i + 1]);
+        b[i + 1] = _mm256_unpackhi_ps(a[i], a[i + 1]);
+    }
+    for (size_t i = 0; i < 8; i += 4)
+        for (size_t k = 0; k < 2; k++) {
+            const __m256d low = _mm256_castps_pd(b[i + k]),
+                          high = _mm256_castps_pd(b[i + k + 2]);
+            a[i + 2 * k] = _mm256_castpd_ps(_mm256_unpacklo_pd(low, high));
+            a[i + 2 * k + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(low, high));
+        }
+    for (size_t k = 0; k < 4; k++) {
+        _mm256_storeu_ps(to + k * width, _mm256_permute2f128_ps(a[k], a[k + 4], 0x20));
+        _mm256_storeu_ps(to + (k + 4) * width, _mm256_permute2f128_ps(a[k], a[k + 4], 0x31));
+    }
+}
+
+#elif QUANT_LANES == 4
+#include <arm_neon.h>
+
+typedef float32x4_t lanes;
+typedef uint32x4_t lanes_mask;
+
+LANES_OP lanes lanes_load(const float *v)
+{
+    return vld1q_f32(v);
+}
+
+LANES_OP void lanes_store(float *out, lanes v)
+{
+    vst1q_f32(out, v);
+}
+
+LANES_OP lanes lanes_all(float v)
+{
+    return vdupq_n_f32(v);
+}
+
+LANES_OP lanes lanes_fma(lanes a, lanes b, lanes c)
+{
+    return vfmaq_f32(c, a, b);
+}
+
+LANES_OP lanes lanes_fnma(lanes a, lanes b, lanes c)
+{
+    return vfmsq_f32(c, a, b);
+}
+
+LANES_OP lanes_mask lanes_less(lanes a, lanes b)
+{
+    return vcltq_f32(a, b);
+}
+
+LANES_OP lanes lanes_select(lanes_mask mask, lanes yes, lanes no)
+{
+    return vbslq_f32(mask, yes, no);
+}
+
+LANES_OP lanes lanes_min(lanes a, lanes b)
+{
+    return vbslq_f32(vcltq_f32(a, b), a, b);
+}
+
+LANES_OP lanes lanes_max(lanes a, lanes b)
+{
+    return vbslq_f32(vcgtq_f32(a, b), a, b);
+}
+
+LANES_OP lanes lanes_round(lanes v)
+{
+    return vrndnq_f32(v);
+}
+
+LANES_OP lanes lanes_abs(lanes v)
+{
+    return vabsq_f32(v);
+}
+
+LANES_OP lanes lanes_sqrt(lanes v)
+{
+    return vsqrtq_f32(v);
+}
+
+LANES_OP lanes lanes_through_half(lanes v)
+{
+    return vcvt_f32_f16(vcvt_f16_f32(v));
+}
+
+LANES_OP void lanes_store_bytes(uint8_t *out, lanes v)
+{
+    const uint16x4_t halves = vmovn_u32(vcvtq_u32_f32(v));
+    const uint8x8_t bytes = vmovn_u16(vcombine_u16(halves, halves));
+    vst1_lane_u32((uint32_t *)(void *)out, vreinterpret_u32_u8(bytes), 0);
+}
+
+LANES_OP void lanes_transpose(const float *from, size_t stride, float *to, size_t width)
+{
+    for (size_t l = 0; l < 4; l++)
+        for (size_t i = 0; i < 4; i++)
+            to[i * width + l] = from[l * stride + i];
+}
+
+#else
+
+typedef float lanes;
+typedef bool lanes_mask;
+
+LANES_OP lanes lanes_load(const float *v)
+{
+    return *v;
+}
+
+LANES_OP void lanes_store(float *out, lanes v)
+{
+    *out = v;
+}
+
+LANES_OP lanes lanes_all(float v)
+{
+    return v;
+}
+
+LANES_OP lanes lanes_fma(lanes a, lanes b, lanes c)
+{
+    return fmaf(a, b, c);
+}
+
+LANES_OP lanes lanes_fnma(lanes a, lanes b, lanes c)
+{
+    return fmaf(-a, b, c);
+}
+
+LANES_OP lanes lanes_min(lanes a, lanes b)
+{
+    return a < b ? a : b;
+}
+
+LANES_OP lanes lanes_max(lanes a, lanes b)
+{
+    return a > b ? a : b;
+}
+
+/* To the nearest integer, ties to even, for |v| < 2^22: no bit is left for a fraction. */
+LANES_OP lanes lanes_round(lanes v)
+{
+    const float magic = 12582912.0f; /* 1.5 * 2^23 */
+    return (v + magic) - magic;
+}
+
+LANES_OP lanes lanes_abs(lanes v)
+{
+    return fabsf(v);
+}
+
+LANES_OP lanes lanes_sqrt(lanes v)
+{
+    return sqrtf(v);
+}
+
+LANES_OP lanes_mask lanes_less(lanes a, lanes b)
+{
+    return a < b;
+}
+
+LANES_OP lanes lanes_select(lanes_mask mask, lanes yes, lanes no)
+{
+    return mask ? yes : no;
+}
+
+LANES_OP lanes lanes_through_half(lanes v)
+{
+    return fp16_to_float(fp16_from_float(v));
+}
+
+LANES_OP void lanes_store_bytes(uint8_t *out, lanes v)
+{
+    *out = (uint8_t)v;
+}
+
+LANES_OP void lanes_transpose(const float *from, size_t stride, float *to, size_t width)
+{
+    (void)stride;
+    (void)width;
+    *to = *from;
+}
+
+#endif
+
+LANES_OP lanes lanes_clamp(lanes v, lanes lo, lanes hi)
+{
+    return lanes_min(lanes_max(v, lo), hi);
+}
+
+/* The nearest level lo..hi; NaN gives lo. */
+LANES_OP lanes lanes_level(lanes v, lanes lo, lanes hi)
+{
+    return lanes_round(lanes_clamp(v, lo, hi));
+}
+
+/* What half precision makes of v: the largest finite one at most. */
+LANES_OP lanes lanes_half(lanes v)
+{
+    return lanes_through_half(lanes_clamp(v, lanes_all(-65504.0f), lanes_all(65504.0f)));
+}
+
+/* The same for a scale: only 0 becomes 0. The smallest number there is, 2^-24, may still carry
+ * blocks whose scale would round to nothing. */
+LANES_OP lanes lanes_half_scale(lanes v)
+{
+    const lanes zero = lanes_all(0), half = lanes_half(v);
+    lanes least = lanes_select(lanes_less(zero, v), lanes_all(0x1p-24f), zero);
+    least = lanes_select(lanes_less(v, zero), lanes_all(-0x1p-24f), least);
+    return lanes_select(lanes_less(lanes_abs(half), lanes_all(0x1p-25f)), least, half);
+}
+
+/* 1 / v, and 0 for 0. Finite: a subnormal v gets the largest float, so that 0 times it is not
+ * NaN. */
+LANES_OP lanes lanes_inverse(lanes v)
+{
+    const lanes zero = lanes_all(0), largest = lanes_all(0x1.fffffep127f);
+    const lanes inverse = lanes_clamp(lanes_all(1) / v, zero - largest, largest);
+    return lanes_select(lanes_less(zero, lanes_abs(v)), inverse, zero);
+}
+
+#endif
