@@ -186,8 +186,7 @@ LANES_OP void nearest_line(struct job *job, const struct shape *shape, size_t at
 
 LANES_OP void round_to_nearest(struct job *job, const struct shape *shape)
 {
-    FOR_LANES(at)
-    {
+    FOR_LANES (at) {
         if (shape->has_offset)
             nearest_line(job, shape, at);
         else
@@ -234,8 +233,7 @@ LANES_OP void try_scale(struct job *job, const struct shape *shape, const struct
 LANES_OP void search_scale(struct job *job, const struct shape *shape, int ends,
                            const struct plan *plan)
 {
-    FOR_LANES(at)
-    {
+    FOR_LANES (at) {
         struct scale_search s = {
             .g = &job->g, .at = at, .lo = lanes_all(shape->lo), .hi = lanes_all(shape->hi)};
         scale_start(&s);
@@ -275,8 +273,7 @@ LANES_OP void constant_line(lanes x, lanes *d, lanes *m)
 LANES_OP void search_line(struct job *job, const struct shape *shape, int ends,
                           const struct plan *plan)
 {
-    FOR_LANES(at)
-    {
+    FOR_LANES (at) {
         struct line_search s = {.g = &job->g, .at = at, .top = lanes_all(shape->hi)};
         line_start(&s, INFINITY);
         for (int low = 0; low < ends; low++)
@@ -307,10 +304,11 @@ LANES_OP void search(struct job *job, const struct shape *shape, const struct pl
     job->best = job->nearest;
     if (ends == 0)
         return;
-    FOR_LANES(at)
-    group_set(&job->best.error, at, lanes_all(INFINITY));
-    FOR_LANES(at)
-    try_halves(job, shape, at, group_of(&job->nearest.d, at), group_of(&job->nearest.m, at));
+    FOR_LANES (at)
+        group_set(&job->best.error, at, lanes_all(INFINITY));
+    FOR_LANES (at)
+        try_halves(job, shape, at, group_of(&job->nearest.d, at),
+                   group_of(&job->nearest.m, at));
     if (shape->has_offset)
         search_line(job, shape, ends, plan);
     else
@@ -358,8 +356,7 @@ static double true_error(const struct shape *shape, const struct fields *fields,
 LANES_OP void find_doubtful(const struct job *job, const struct shape *shape,
                             group_floats *doubtful)
 {
-    FOR_LANES(at)
-    {
+    FOR_LANES (at) {
         const struct line best =
             line_of(shape, group_of(&job->best.d, at), group_of(&job->best.m, at));
         const struct line nearest =
@@ -392,9 +389,9 @@ static void weigh(struct group *g, float sigma2)
 {
     group_floats of_row;
     if (!g->weighted) {
-        FOR_LANES(at)
-        for (size_t i = 0; i < g->len; i++)
-            lanes_store(&g->w[i][at], lanes_all(1));
+        FOR_LANES (at)
+            for (size_t i = 0; i < g->len; i++)
+                lanes_store(&g->w[i][at], lanes_all(1));
         return;
     }
     part_fill(&of_row, 0, GROUP, sigma2);
@@ -408,8 +405,7 @@ static float mean_square(const float *x, size_t n)
     const lanes limit = lanes_all(GROUP_LIMIT), below = lanes_all(-GROUP_LIMIT);
     group_floats sums = {{0}};
     for (size_t i = 0; i < n; i += GROUP)
-        FOR_LANES(at)
-        {
+        FOR_LANES (at) {
             const lanes v = lanes_clamp(lanes_load(x + i + at), below, limit);
             group_set(&sums, at, lanes_fma(v, v, group_of(&sums, at)));
         }

@@ -111,9 +111,9 @@ LANES_OP void group_load(struct group *g, const float *x, const float *importanc
 {
     const lanes limit = lanes_all(GROUP_LIMIT), below = lanes_all(-GROUP_LIMIT);
     group_transpose(x, g->len, blocks, g->x);
-    FOR_LANES(at)
-    for (size_t i = 0; i < g->len; i++)
-        lanes_store(&g->x[i][at], lanes_clamp(group_x(g, i, at), below, limit));
+    FOR_LANES (at)
+        for (size_t i = 0; i < g->len; i++)
+            lanes_store(&g->x[i][at], lanes_clamp(group_x(g, i, at), below, limit));
     g->weighted = importance != NULL;
     if (importance)
         group_transpose(importance, g->len, blocks, g->a);
@@ -124,8 +124,7 @@ LANES_OP void group_load(struct group *g, const float *x, const float *importanc
 /* Sums of squares of each block. */
 LANES_OP void group_squares(const struct group *g, group_floats *squares)
 {
-    FOR_LANES(at)
-    {
+    FOR_LANES (at) {
         lanes sum = lanes_all(0);
         for (size_t i = 0; i < g->len; i++)
             sum = lanes_fma(group_x(g, i, at), group_x(g, i, at), sum);
@@ -137,8 +136,7 @@ LANES_OP void group_squares(const struct group *g, group_floats *squares)
 LANES_OP void group_normalise(struct group *g, size_t part)
 {
     group_floats largest;
-    FOR_LANES(at)
-    {
+    FOR_LANES (at) {
         lanes max = lanes_all(0);
         for (size_t i = 0; i < g->len; i++)
             max = lanes_max(group_a(g, i, at), max);
@@ -146,8 +144,7 @@ LANES_OP void group_normalise(struct group *g, size_t part)
     }
     for (size_t first = 0; first < GROUP; first += part)
         part_fill(&largest, first, part, part_max(&largest, first, part));
-    FOR_LANES(at)
-    {
+    FOR_LANES (at) {
         const lanes inverse = lanes_inverse(group_of(&largest, at));
         const lanes_mask some = lanes_less(lanes_all(0), inverse);
         for (size_t i = 0; i < g->len; i++) {
@@ -162,8 +159,7 @@ LANES_OP void group_weigh_magnitude(struct group *g, const group_floats *squares
                                     float s)
 {
     const lanes floor = lanes_all(0x1p-60f);
-    FOR_LANES(at)
-    {
+    FOR_LANES (at) {
         const lanes mean = group_of(squares, at) * lanes_all(s * s / (float)g->len);
         const lanes sigma = lanes_sqrt(mean);
         for (size_t i = 0; i < g->len; i++) {
@@ -182,14 +178,14 @@ LANES_OP void group_weigh_magnitude(struct group *g, const group_floats *squares
 LANES_OP void group_weigh_importance(struct group *g, const group_floats *sigma2)
 {
     const lanes floor = lanes_all(0x1p-32f), least = lanes_all(0x1p-60f);
-    FOR_LANES(at)
-    for (size_t i = 0; i < g->len; i++) {
-        const lanes x = group_x(g, i, at), a = lanes_max(group_a(g, i, at), floor);
-        lanes magnitude = lanes_all(1);
-        if (sigma2)
-            magnitude = lanes_sqrt(lanes_fma(x, x, group_of(sigma2, at)));
-        lanes_store(&g->w[i][at], lanes_max(a * magnitude, least));
-    }
+    FOR_LANES (at)
+        for (size_t i = 0; i < g->len; i++) {
+            const lanes x = group_x(g, i, at), a = lanes_max(group_a(g, i, at), floor);
+            lanes magnitude = lanes_all(1);
+            if (sigma2)
+                magnitude = lanes_sqrt(lanes_fma(x, x, group_of(sigma2, at)));
+            lanes_store(&g->w[i][at], lanes_max(a * magnitude, least));
+        }
 }
 
 #endif

@@ -34,8 +34,7 @@ static void bounds(const struct k_shape *shape, const struct group *g, const str
                    float bound[SUPERS_MAX])
 {
     group_floats errors;
-    FOR_LANES(at)
-    {
+    FOR_LANES (at) {
         const struct k_line line = k_line_at(shape, p, at);
         lanes error = lanes_all(0);
         for (size_t i = 0; i < g->len; i++) {
@@ -99,22 +98,27 @@ static double true_error(const struct k_shape *shape, const struct super *super,
     return error;
 }
 
-/* Whether k's error is not clearly below that of rounding to nearest: sums in float cannot
- * tell what is almost the same, nor elements beyond the limit of a group. */
-static bool is_doubtful(const struct k_job *job, const struct k_shape *shape, size_t k,
-                        float bound[2][SUPERS_MAX])
+/* What was found for one super-block. */
+struct result {
+    const struct k_lanes *params;
+    float sign;
+    bool doubtful;
+};
+
+/* Doubtful is what is not clearly better than rounding to nearest: sums in float cannot tell
+ * what is almost the same, nor elements beyond the limit of a group. */
+static bool is_doubtful(const struct k_job *job, size_t first, float bound, float nearest)
 {
-    return !(bound[0][k] < bound[1][k] * 0.999f) ||
-           fabsf(job->nearest.d.of[k * (size_t)shape->n_sub]) >= 65504;
+    return !(bound < nearest * 0.999f) || fabsf(job->nearest.d.of[first]) >= 65504;
 }
 
 static void store_super(const struct k_encoder *e, const struct k_job *job, size_t k,
-                        const struct super *super, bool doubtful, void *block)
+                        const struct result *result, const struct super *super, void *block)
 {
     struct k_fields fields, nearest;
-    take_params(e->shape, &job->best, k, job->sign[k], &fields.params);
+    take_params(e->shape, result->params, k, result->sign, &fields.params);
     take_levels(e->shape, super->x, &fields.params, fields.level);
-    if (doubtful) {
+    if (result->doubtful) {
         take_params(e->shape, &job->nearest, k, 1, &nearest.params);
         take_levels(e->shape, super->x, &nearest.params, nearest.level);
         if (true_error(e->shape, super, &nearest) < true_error(e->shape, super, &fields))
@@ -123,21 +127,40 @@ static void store_super(const struct k_encoder *e, const struct k_job *job, size
     e->type->pack(&fields, block);
 }
 
+/* Searches a group; results[k] is that of super-block k. The search may negate super-blocks:
+ * what is to be measured of the group as it came in, is before it. */
+static void find_results(const struct k_encoder *e, struct k_job *job,
+                         struct result results[SUPERS_MAX])
+{
+    float best[SUPERS_MAX], nearest[SUPERS_MAX], reference[SUPERS_MAX];
+    e->nearest(job);
+    bounds(e->shape, &job->g, &job->nearest, nearest);
+    if (e->reference) {
+        e->reference(job);
+        bounds(e->shape, &job->g, &job->reference, reference);
+    }
+    e->search(job);
+    bounds(e->shape, &job->g, &job->best, best);
+    for (size_t k = 0; k < k_supers(e->shape); k++) {
+        const bool fallback = e->reference && job->reference.error[k] < job->best.error[k];
+        const float bound = fallback ? reference[k] : best[k];
+        results[k].params = fallback ? &job->reference : &job->best;
+        results[k].sign = fallback ? 1 : job->sign[k];
+        results[k].doubtful = is_doubtful(job, k * (size_t)e->shape->n_sub, bound, nearest[k]);
+    }
+}
+
 static void encode_group(const struct k_encoder *e, struct k_job *job, const struct super *row,
                          size_t supers, uint8_t *blocks)
 {
-    float bound[2][SUPERS_MAX];
+    struct result results[SUPERS_MAX];
     group_load(&job->g, row->x, row->importance, supers * (size_t)e->shape->n_sub);
     weigh(e->shape, &job->g);
-    e->nearest(job);
-    bounds(e->shape, &job->g, &job->nearest, bound[1]);
-    e->search(job);
-    bounds(e->shape, &job->g, &job->best, bound[0]);
+    find_results(e, job, results);
     for (size_t k = 0; k < supers; k++) {
         const size_t at = k * QK_K;
         const struct super super = {row->x + at, row->importance ? row->importance + at : NULL};
-        store_super(e, job, k, &super, is_doubtful(job, e->shape, k, bound),
-                    blocks + k * e->type->block_bytes);
+        store_super(e, job, k, &results[k], &super, blocks + k * e->type->block_bytes);
     }
 }
 

@@ -86,6 +86,17 @@ LANES_OP void k_sum_errors(const struct k_shape *shape, const group_floats *erro
         error[k] = part_sum(errors, k * (size_t)shape->n_sub, (size_t)shape->n_sub);
 }
 
+/* The errors of parameters as they are. */
+LANES_OP void k_measure(const struct k_shape *shape, const struct group *g, struct k_lanes *p)
+{
+    group_floats errors;
+    FOR_LANES (at) {
+        const struct k_line line = k_line_at(shape, p, at);
+        group_set(&errors, at, k_error(g, at, &line));
+    }
+    k_sum_errors(shape, &errors, p->error);
+}
+
 /* Each super-block's part of `from` where its error is smaller. */
 LANES_OP void k_keep(const struct k_shape *shape, const struct k_lanes *from,
                      struct k_lanes *best)
@@ -109,7 +120,8 @@ struct k_job {
     struct group g;
     float sign[SUPERS_MAX]; /* -1: the super-block was negated; d and dmin become so too */
     struct k_lanes best;
-    struct k_lanes nearest; /* rounding to nearest */
+    struct k_lanes nearest;   /* rounding to nearest */
+    struct k_lanes reference; /* see struct k_encoder */
 };
 
 /* One type and preset. */
@@ -117,6 +129,9 @@ struct k_encoder {
     const struct k_type *type;
     const struct k_shape *shape;
     void (*nearest)(struct k_job *job);
+    /* What llama-quantize's search would choose, of the group before `search`: for a preset
+     * that is never to be worse. NULL: not asked for. */
+    void (*reference)(struct k_job *job);
     void (*search)(struct k_job *job); /* for the least error in g.w */
 };
 

@@ -52,8 +52,7 @@ LANES_OP void make_wishes(const struct group *g, const struct k_shape *shape,
                           const struct plan *plan, struct wishes wishes[2])
 {
     const float top = (float)shape->level_hi;
-    FOR_LANES(at)
-    {
+    FOR_LANES (at) {
         struct line_search s = {
             .g = g, .at = at, .top = lanes_all(top), .both = plan->mirrored};
         line_start(&s, 0);
@@ -181,8 +180,7 @@ LANES_OP void choose_integers(const struct group *g, const struct k_shape *shape
                               struct k_lanes *p)
 {
     group_floats errors;
-    FOR_LANES(at)
-    {
+    FOR_LANES (at) {
         const lanes zero = lanes_all(0), d = group_of(&p->d, at);
         const lanes wish = group_of(&w->scale, at), min = group_of(&w->min, at);
         const lanes slope = group_of(&w->q, at) / group_of(&w->weight, at);
@@ -221,8 +219,7 @@ struct sums {
 LANES_OP void sum_integers(const struct group *g, const struct k_shape *shape,
                            const struct k_lanes *p, struct sums *sums)
 {
-    FOR_LANES(at)
-    {
+    FOR_LANES (at) {
         const struct k_line line = k_line_at(shape, p, at);
         const lanes u = group_of(&p->scale, at), v = group_of(&p->min, at);
         lanes q = lanes_all(0), qq = q, w1 = q, xq = q, x1 = q;
@@ -274,15 +271,33 @@ LANES_OP void refit(const struct group *g, const struct k_shape *shape, struct k
     }
 }
 
-/* ---- Rounding to nearest ------------------------------------------------------------- */
+/* ---- Rounding to nearest, and the reference ------------------------------------------- */
+
+/* The d and dmin that the largest scale and min ask for, and the integers nearest to them, for
+ * the wishes that p->scale and p->min are. */
+LANES_OP void snap(const struct k_shape *shape, struct k_lanes *p)
+{
+    const size_t n = (size_t)shape->n_sub;
+    for (size_t first = 0; first < GROUP; first += n) {
+        const float d = part_max(&p->scale, first, n) / (float)shape->scale_hi;
+        part_fill(&p->d, first, n, k_half(d));
+        const float dmin = part_max(&p->min, first, n) / (float)shape->min_hi;
+        part_fill(&p->dmin, first, n, k_half(dmin));
+    }
+    FOR_LANES (at) {
+        const lanes scale = group_of(&p->scale, at) / group_of(&p->d, at);
+        const lanes min = group_of(&p->min, at) / group_of(&p->dmin, at);
+        group_set(&p->scale, at,
+                  lanes_level(scale, lanes_all(0), lanes_all((float)shape->scale_hi)));
+        group_set(&p->min, at, lanes_level(min, lanes_all(0), lanes_all((float)shape->min_hi)));
+    }
+}
 
 /* The range of each sub-block is covered exactly. */
 LANES_OP void round_to_nearest(const struct group *g, const struct k_shape *shape,
                                struct k_lanes *p)
 {
-    const size_t n = (size_t)shape->n_sub;
-    FOR_LANES(at)
-    {
+    FOR_LANES (at) {
         lanes low = lanes_min(group_x(g, 0, at), lanes_all(0)), high = group_x(g, 0, at);
         for (size_t i = 1; i < g->len; i++) {
             low = lanes_min(group_x(g, i, at), low);
@@ -291,20 +306,27 @@ LANES_OP void round_to_nearest(const struct group *g, const struct k_shape *shap
         group_set(&p->scale, at, (high - low) / lanes_all((float)shape->level_hi));
         group_set(&p->min, at, lanes_all(0) - low);
     }
-    for (size_t first = 0; first < GROUP; first += n) {
-        const float d = part_max(&p->scale, first, n) / (float)shape->scale_hi;
-        part_fill(&p->d, first, n, k_half(d));
-        const float dmin = part_max(&p->min, first, n) / (float)shape->min_hi;
-        part_fill(&p->dmin, first, n, k_half(dmin));
+    snap(shape, p);
+}
+
+/* llama-quantize's own candidates: the upper end of the range alone moves, by up to a step
+ * either way; d and dmin are those of the largest. */
+LANES_OP void make_reference(struct k_job *job, const struct k_shape *shape)
+{
+    const float top = (float)shape->level_hi;
+    struct k_lanes *p = &job->reference;
+    FOR_LANES (at) {
+        struct line_search s = {.g = &job->g, .at = at, .top = lanes_all(top)};
+        line_start(&s, 0);
+        for (int i = -10; i <= 10; i++)
+            line_try_ends(&s, top, 0, top - top * top / (top + 0.1f * (float)i));
+        const lanes size = lanes_inverse(s.unit);
+        const lanes min = lanes_all(0) - lanes_fma(s.best.offset, size, s.mean);
+        group_set(&p->scale, at, s.best.scale * size);
+        group_set(&p->min, at, lanes_max(min, lanes_all(0)));
     }
-    FOR_LANES(at)
-    {
-        const lanes scale = group_of(&p->scale, at) / group_of(&p->d, at);
-        const lanes min = group_of(&p->min, at) / group_of(&p->dmin, at);
-        group_set(&p->scale, at,
-                  lanes_level(scale, lanes_all(0), lanes_all((float)shape->scale_hi)));
-        group_set(&p->min, at, lanes_level(min, lanes_all(0), lanes_all((float)shape->min_hi)));
-    }
+    snap(shape, p);
+    k_measure(shape, &job->g, p);
 }
 
 /* ---- Super-blocks --------------------------------------------------------------------- */
@@ -361,7 +383,7 @@ LANES_OP void search(struct k_job *job, const struct k_shape *shape, const struc
 
 /* ---- Presets -------------------------------------------------------------------------- */
 
-#define ENCODER(name, preset, ...)                                                             \
+#define ENCODER(name, preset, reference, ...)                                                  \
     static const struct plan plan_##name##_##preset = {__VA_ARGS__};                           \
     static void search_##name##_##preset(struct k_job *job)                                    \
     {                                                                                          \
@@ -370,7 +392,8 @@ LANES_OP void search(struct k_job *job, const struct k_shape *shape, const struc
     QUANT_ENCODER(name, preset)                                                                \
     {                                                                                          \
         static const struct k_encoder encoder = {&k_type_##name, &shape_##name,                \
-                                                 nearest_##name, search_##name##_##preset};    \
+                                                 nearest_##name, reference,                    \
+                                                 search_##name##_##preset};                    \
         k_encode(&encoder, x, importance, blocks, n);                                          \
     }
 #define TYPE(name)                                                                             \
@@ -378,6 +401,10 @@ LANES_OP void search(struct k_job *job, const struct k_shape *shape, const struc
     static void nearest_##name(struct k_job *job)                                              \
     {                                                                                          \
         round_to_nearest(&job->g, &shape_##name, &job->nearest);                               \
+    }                                                                                          \
+    static void reference_##name(struct k_job *job)                                            \
+    {                                                                                          \
+        make_reference(job, &shape_##name);                                                    \
     }
 
 TYPE(q2_K)
@@ -392,14 +419,14 @@ static const float six[] = {0.2f, -0.2f, 0.6f, -0.6f, 1, -1};
 static const float eight[] = {0.05f, -0.3f, 0.4f, -0.65f, 0.75f, -1, 1.1f, -1.4f};
 
 /* clang-format off */
-/*                     ends inwards repeats mirrored starts mins of them scales mins refits */
-ENCODER(q2_K, fast,    3,   few,    1,      true,    4,     4,           2,     1,   1)
-ENCODER(q2_K, default, 4,   few,    1,      true,    8,     4,           2,     3,   1)
-ENCODER(q2_K, best,    7,   few,    3,      true,    16,    16,          3,     3,   3)
-ENCODER(q4_K, fast,    3,   three,  1,      true,    4,     4,           2,     1,   1)
-ENCODER(q4_K, default, 6,   six,    1,      true,    8,     4,           2,     3,   1)
-ENCODER(q4_K, best,    8,   eight,  3,      true,    16,    16,          3,     3,   3)
-ENCODER(q5_K, fast,    3,   three,  1,      true,    4,     4,           2,     1,   1)
-ENCODER(q5_K, default, 6,   six,    1,      true,    8,     8,           2,     3,   1)
-ENCODER(q5_K, best,    8,   eight,  3,      true,    16,    16,          3,     3,   3)
+/*                     never worse     ends inwards repeats mirrored starts mins of them scales mins refits */
+ENCODER(q2_K, fast,    NULL,           3,   few,    1,      true,    4,     4,           2,     1,   1)
+ENCODER(q2_K, default, NULL,           4,   few,    1,      true,    8,     4,           2,     3,   1)
+ENCODER(q2_K, best,    reference_q2_K, 7,   few,    3,      true,    16,    16,          3,     3,   3)
+ENCODER(q4_K, fast,    NULL,           3,   three,  1,      true,    4,     4,           2,     1,   1)
+ENCODER(q4_K, default, NULL,           6,   six,    1,      true,    8,     4,           2,     3,   1)
+ENCODER(q4_K, best,    reference_q4_K, 8,   eight,  3,      true,    16,    16,          3,     3,   3)
+ENCODER(q5_K, fast,    NULL,           3,   three,  1,      true,    4,     4,           2,     1,   1)
+ENCODER(q5_K, default, NULL,           6,   six,    1,      true,    8,     8,           2,     3,   1)
+ENCODER(q5_K, best,    reference_q5_K, 8,   eight,  3,      true,    16,    16,          3,     3,   3)
 /* clang-format on */

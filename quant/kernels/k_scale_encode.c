@@ -44,8 +44,7 @@ LANES_OP void store_wish(const struct scale_search *s, const struct scale_fit *f
 LANES_OP void make_wishes(const struct group *g, const struct k_shape *shape,
                           const struct plan *plan, struct wishes *wishes)
 {
-    FOR_LANES(at)
-    {
+    FOR_LANES (at) {
         struct scale_search s = {.g = g,
                                  .at = at,
                                  .lo = lanes_all((float)shape->level_lo),
@@ -147,8 +146,7 @@ LANES_OP void choose_integers(const struct group *g, const struct k_shape *shape
 {
     const float limit = (float)(shape->scale_hi + 2);
     group_floats errors;
-    FOR_LANES(at)
-    {
+    FOR_LANES (at) {
         const lanes d = group_of(&p->d, at), inverse = lanes_inverse(d);
         const lanes lowest = lanes_all(-0.5f * (float)(plan->scales - 1));
         struct choice best = {lanes_all(0), lanes_all(INFINITY)};
@@ -172,8 +170,7 @@ LANES_OP void refit(const struct group *g, const struct k_shape *shape, struct k
 {
     const size_t n = (size_t)shape->n_sub;
     group_floats xu, uu;
-    FOR_LANES(at)
-    {
+    FOR_LANES (at) {
         const struct k_line line = k_line_at(shape, p, at);
         const lanes u = group_of(&p->scale, at);
         lanes qq = lanes_all(0), xq = qq;
@@ -193,16 +190,33 @@ LANES_OP void refit(const struct group *g, const struct k_shape *shape, struct k
     }
 }
 
-/* ---- Rounding to nearest ------------------------------------------------------------- */
+/* ---- Rounding to nearest, and the reference ------------------------------------------- */
+
+/* The d that puts the largest of the scales in p->scale on the lowest integer, and the
+ * integers nearest to them. */
+LANES_OP void snap(const struct k_shape *shape, struct k_lanes *p)
+{
+    const size_t n = (size_t)shape->n_sub;
+    p->dmin = p->min = (group_floats){{0}};
+    for (size_t first = 0; first < GROUP; first += n) {
+        float largest = 0;
+        for (size_t j = first; j < first + n; j++)
+            largest = fabsf(p->scale.of[j]) > fabsf(largest) ? p->scale.of[j] : largest;
+        part_fill(&p->d, first, n, k_half(largest / (float)shape->scale_lo));
+    }
+    FOR_LANES (at) {
+        const lanes scale = group_of(&p->scale, at) / group_of(&p->d, at);
+        group_set(&p->scale, at,
+                  lanes_level(scale, lanes_all((float)shape->scale_lo),
+                              lanes_all((float)shape->scale_hi)));
+    }
+}
 
 /* The extreme element of each sub-block lands on the lowest level. */
 LANES_OP void round_to_nearest(const struct group *g, const struct k_shape *shape,
                                struct k_lanes *p)
 {
-    const size_t n = (size_t)shape->n_sub;
-    p->dmin = p->min = (group_floats){{0}};
-    FOR_LANES(at)
-    {
+    FOR_LANES (at) {
         lanes low = lanes_all(0), high = low;
         for (size_t i = 0; i < g->len; i++) {
             low = lanes_min(group_x(g, i, at), low);
@@ -211,19 +225,29 @@ LANES_OP void round_to_nearest(const struct group *g, const struct k_shape *shap
         const lanes extreme = lanes_select(lanes_less(high, lanes_all(0) - low), low, high);
         group_set(&p->scale, at, extreme / lanes_all((float)shape->level_lo));
     }
-    for (size_t first = 0; first < GROUP; first += n) {
-        float largest = 0;
-        for (size_t j = first; j < first + n; j++)
-            largest = fabsf(p->scale.of[j]) > fabsf(largest) ? p->scale.of[j] : largest;
-        part_fill(&p->d, first, n, k_half(largest / (float)shape->scale_lo));
+    snap(shape, p);
+}
+
+/* llama-quantize's own candidates: the extreme element lands around the lowest level, up to a
+ * level on either side; d is that of the largest scale. Its Q3_K without importance begins on
+ * the lowest level and goes on from there, for which the last rounds stand. */
+LANES_OP void make_reference(struct k_job *job, const struct k_shape *shape)
+{
+    struct k_lanes *p = &job->reference;
+    FOR_LANES (at) {
+        struct scale_search s = {.g = &job->g,
+                                 .at = at,
+                                 .lo = lanes_all((float)shape->level_lo),
+                                 .hi = lanes_all((float)shape->level_hi)};
+        scale_start(&s);
+        for (int i = -9; i <= 9; i++)
+            scale_try(&s, s.lo - lanes_all(0.1f * (float)i), &s.down);
+        for (int i = 0; i < 5; i++)
+            scale_try(&s, lanes_inverse(s.down.scale), &s.down);
+        group_set(&p->scale, at, s.down.scale * s.extreme);
     }
-    FOR_LANES(at)
-    {
-        const lanes scale = group_of(&p->scale, at) / group_of(&p->d, at);
-        group_set(&p->scale, at,
-                  lanes_level(scale, lanes_all((float)shape->scale_lo),
-                              lanes_all((float)shape->scale_hi)));
-    }
+    snap(shape, p);
+    k_measure(shape, &job->g, p);
 }
 
 /* ---- Super-blocks --------------------------------------------------------------------- */
@@ -249,7 +273,7 @@ LANES_OP void search(struct k_job *job, const struct k_shape *shape, const struc
 
 /* ---- Presets -------------------------------------------------------------------------- */
 
-#define ENCODER(name, preset, ...)                                                             \
+#define ENCODER(name, preset, reference, ...)                                                  \
     static const struct plan plan_##name##_##preset = {__VA_ARGS__};                           \
     static void search_##name##_##preset(struct k_job *job)                                    \
     {                                                                                          \
@@ -258,7 +282,8 @@ LANES_OP void search(struct k_job *job, const struct k_shape *shape, const struc
     QUANT_ENCODER(name, preset)                                                                \
     {                                                                                          \
         static const struct k_encoder encoder = {&k_type_##name, &shape_##name,                \
-                                                 nearest_##name, search_##name##_##preset};    \
+                                                 nearest_##name, reference,                    \
+                                                 search_##name##_##preset};                    \
         k_encode(&encoder, x, importance, blocks, n);                                          \
     }
 #define TYPE(name)                                                                             \
@@ -266,16 +291,20 @@ LANES_OP void search(struct k_job *job, const struct k_shape *shape, const struc
     static void nearest_##name(struct k_job *job)                                              \
     {                                                                                          \
         round_to_nearest(&job->g, &shape_##name, &job->nearest);                               \
+    }                                                                                          \
+    static void reference_##name(struct k_job *job)                                            \
+    {                                                                                          \
+        make_reference(job, &shape_##name);                                                    \
     }
 
 TYPE(q3_K)
 TYPE(q6_K)
 /* clang-format off */
-/*                     ends beyond step  repeats starts widest  narrower scales refits */
-ENCODER(q3_K, fast,    3,   0.6f,  0.6f, 1,      16,    35,     0.5f,    2,     1)
-ENCODER(q3_K, default, 8,   1.2f,  0.3f, 1,      32,    35.75f, 0.25f,   2,     1)
-ENCODER(q3_K, best,    16,  1.8f,  0.2f, 3,      64,    36,     0.125f,  3,     3)
-ENCODER(q6_K, fast,    3,   1.0f,  1.0f, 0,      16,    142,    1.5f,    2,     0)
-ENCODER(q6_K, default, 12,  1.3f,  0.55f, 0,     32,     142,    0.75f,   2,      1)
-ENCODER(q6_K, best,    24,  1.0f,  0.4f, 1,      64,    146,    0.5f,    4,     3)
+/*                     never worse     ends beyond step  repeats starts widest  narrower scales refits */
+ENCODER(q3_K, fast,    NULL,           3,   0.6f,  0.6f, 1,      16,    35,     0.5f,    2,     1)
+ENCODER(q3_K, default, NULL,           8,   1.2f,  0.3f, 1,      32,    35.75f, 0.25f,   2,     1)
+ENCODER(q3_K, best,    reference_q3_K, 16,  1.8f,  0.2f, 3,      64,    36,     0.125f,  3,     3)
+ENCODER(q6_K, fast,    NULL,           3,   1.0f,  1.0f, 0,      16,    142,    1.5f,    2,     0)
+ENCODER(q6_K, default, NULL,           12,  1.3f,  0.55f, 0,     32,     142,    0.75f,   2,      1)
+ENCODER(q6_K, best,    reference_q6_K, 24,  1.0f,  0.4f, 1,      64,    146,    0.5f,    4,     3)
 /* clang-format on */
