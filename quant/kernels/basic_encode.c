@@ -104,6 +104,7 @@ struct plan {
     int repeats;       /* times that the best is rounded again */
     int neighbours;    /* with importance, half-precision numbers around the best that are
                         * tried, to either side */
+    bool never_worse;  /* also try what llama-quantize would choose with importance */
 };
 
 static inline bool is_symmetric(const struct shape *shape)
@@ -228,6 +229,15 @@ LANES_OP void try_scale(struct job *job, const struct shape *shape, const struct
                    lanes_all(0));
 }
 
+/* llama-quantize's candidates: the extreme element lands around the lowest level. */
+LANES_OP void try_reference_scale(struct job *job, const struct shape *shape,
+                                  struct scale_search *s)
+{
+    for (int i = -9; i <= 9; i++)
+        scale_try(s, s->lo - lanes_all(0.1f * (float)i), &s->down);
+    try_halves(job, shape, s->at, lanes_half_scale(s->down.scale * s->extreme), lanes_all(0));
+}
+
 /* With importance the scales of both signs are compared as they are stored: where one element
  * outweighs all others only half precision tells them apart. */
 LANES_OP void search_scale(struct job *job, const struct shape *shape, int ends,
@@ -242,6 +252,8 @@ LANES_OP void search_scale(struct job *job, const struct shape *shape, int ends,
             if (!is_symmetric(shape))
                 scale_try(&s, s.lo - lanes_all(beyond[i]), &s.down);
         }
+        if (job->g.weighted && plan->never_worse)
+            try_reference_scale(job, shape, &s);
         if (job->g.weighted && !is_symmetric(shape)) {
             try_scale(job, shape, plan, &s, s.up);
             try_scale(job, shape, plan, &s, s.down);
@@ -270,12 +282,26 @@ LANES_OP void constant_line(lanes x, lanes *d, lanes *m)
     *d = lanes_half(x - *m);
 }
 
+/* llama-quantize's candidates: the upper end of the range alone moves. */
+LANES_OP void try_reference_line(struct job *job, const struct shape *shape,
+                                 struct line_search *s)
+{
+    const float top = shape->hi;
+    for (int i = -18; i <= 18; i++)
+        line_try_ends(s, top, 0, top - top * top / (top + 0.05f * (float)i));
+    const lanes d = lanes_half_scale(s->best.scale * lanes_inverse(s->unit));
+    try_halves(job, shape, s->at, d, offset_for(s, d));
+}
+
 LANES_OP void search_line(struct job *job, const struct shape *shape, int ends,
                           const struct plan *plan)
 {
     FOR_LANES (at) {
-        struct line_search s = {.g = &job->g, .at = at, .top = lanes_all(shape->hi)};
+        struct line_search s = {
+            .g = &job->g, .at = at, .top = lanes_all(shape->hi), .lone = true};
         line_start(&s, INFINITY);
+        if (job->g.weighted && plan->never_worse)
+            try_reference_line(job, shape, &s);
         for (int low = 0; low < ends; low++)
             for (int high = 0; high < ends; high++)
                 line_try_ends(&s, shape->hi, inwards[low], inwards[high]);
@@ -451,20 +477,20 @@ LANES_OP void encode(const struct shape *shape, const struct plan *plan, const s
         encode(&shape_##name, &plan, &row, n, blocks);                                         \
     }
 /* clang-format off */
-/*                     ends weighted repeats neighbours */
-ENCODER(q4_0, fast,    0,   6,       1,      0)
-ENCODER(q4_0, default, 3,   12,      1,      1)
-ENCODER(q4_0, best,    16,  16,      3,      2)
-ENCODER(q5_0, fast,    0,   4,       1,      0)
-ENCODER(q5_0, default, 3,   12,      1,      0)
-ENCODER(q5_0, best,    16,  16,      3,      2)
-ENCODER(q8_0, fast,    0,   0,       0,      0)
-ENCODER(q8_0, default, 4,   4,       0,      0)
-ENCODER(q8_0, best,    16,  16,      3,      2)
-ENCODER(q4_1, fast,    2,   5,       1,      0)
-ENCODER(q4_1, default, 4,   8,       1,      0)
-ENCODER(q4_1, best,    8,   8,       3,      2)
-ENCODER(q5_1, fast,    2,   5,       1,      0)
-ENCODER(q5_1, default, 4,   8,       1,      0)
-ENCODER(q5_1, best,    8,   8,       3,      2)
+/*                     ends weighted repeats neighbours never worse */
+ENCODER(q4_0, fast,    0,   6,       1,      0,          false)
+ENCODER(q4_0, default, 3,   12,      1,      1,          false)
+ENCODER(q4_0, best,    16,  16,      3,      2,          true)
+ENCODER(q5_0, fast,    0,   4,       1,      0,          false)
+ENCODER(q5_0, default, 3,   12,      1,      0,          false)
+ENCODER(q5_0, best,    16,  16,      3,      2,          true)
+ENCODER(q8_0, fast,    0,   0,       0,      0,          false)
+ENCODER(q8_0, default, 4,   4,       0,      0,          false)
+ENCODER(q8_0, best,    16,  16,      3,      2,          true)
+ENCODER(q4_1, fast,    2,   5,       1,      0,          false)
+ENCODER(q4_1, default, 4,   8,       1,      0,          false)
+ENCODER(q4_1, best,    8,   8,       3,      2,          true)
+ENCODER(q5_1, fast,    2,   5,       1,      0,          false)
+ENCODER(q5_1, default, 4,   8,       1,      0,          false)
+ENCODER(q5_1, best,    8,   8,       3,      2,          true)
 /* clang-format on */

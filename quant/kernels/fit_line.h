@@ -42,6 +42,7 @@ struct line_search {
     struct line_fit best;     /* offset <= limit */
     struct line_fit mirrored; /* of -z, offset <= -limit */
     bool both;                /* search for `mirrored` too */
+    bool lone;                /* not a part of a super-block */
 };
 
 /* The range of each block, and the sums that centre it. */
@@ -86,7 +87,9 @@ LANES_OP lanes_mask line_is_better(const struct line_search *s, const struct lin
                                    const struct line_fit *best)
 {
     const lanes error = s->zz - best->gain;
-    const lanes slack = lanes_fma(error, lanes_all(1e-3f), s->zz * lanes_all(1e-5f));
+    lanes slack = lanes_fma(error, lanes_all(1e-3f), s->zz * lanes_all(1e-5f));
+    if (s->lone)
+        slack = lanes_all(0);
     const lanes_mask smaller = lanes_less(fit->scale, best->scale);
     return lanes_less(best->gain + lanes_select(smaller, lanes_all(0) - slack, slack),
                       fit->gain);
