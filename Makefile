@@ -25,7 +25,7 @@ FLAGS_avx2     := -DQUANT_LANES=8 $(FLAGS_x86)
 FLAGS_avx512   := -DQUANT_LANES=16 $(FLAGS_x86) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512
 
 MODEL_HEADERS := $(wildcard model/model.h model/hparams.h model/tokenizer.h model/memory.h \
-    model/speed.h model/training.h model/metrics.h)
+    model/speed.h model/training.h model/metrics.h model/capture.h)
 
 LIB_SRC := $(wildcard libgguf/*.c quant/*.c model/*.c)
 KERNELS := $(foreach l,$(LEVELS),$(patsubst %.c,$(BUILD)/%.$l.o,$(wildcard quant/kernels/*.c model/kernels/*.c)))

@@ -175,9 +175,10 @@ enum gguf_status quant_output_bytes(const struct gguf *model, const struct quant
 /*
  * Mean squared activation of each input column, of each expert.
  *
- * The legacy form stores columns * experts values and does not say how they divide: it
- * is read as experts == 1 and columns == all of them, with `divided` false. The tensor
- * knows the split: use quant_importance_fits and quant_importance_row.
+ * The legacy form stores columns * experts values and does not say how they divide, nor does
+ * the GGUF form where all experts have one count: it is read as experts == 1 and columns == all
+ * of them, with `divided` false. The tensor knows the split: use quant_importance_fits and
+ * quant_importance_row.
  */
 struct quant_importance {
     struct gguf_str name; /* of the tensor */
@@ -185,6 +186,9 @@ struct quant_importance {
     uint64_t experts;     /* ne[2]; 1 for a matrix */
     bool divided;         /* columns and experts come from the file */
     const float *weights; /* [experts][columns], >= 0, finite */
+    /* Where they come from: weight = sum / count. NULL where somebody else made them. */
+    const float *sums;   /* [experts][columns]: of squares; legacy: of means of chunks */
+    const float *counts; /* [experts]: rows; legacy: chunks */
 };
 
 /* Whether there is exactly one weight for each column of each matrix of the tensor. */
@@ -215,9 +219,82 @@ const struct quant_importance *quant_imatrix_at(const struct quant_imatrix *imat
 /* By the name of the tensor; NULL if there is none. */
 const struct quant_importance *quant_imatrix_find(const struct quant_imatrix *imatrix,
                                                   struct gguf_str name);
-/* What it was computed from; empty and 0 where the file does not say. */
+
+/* What a file says of the runs that made it. */
+struct quant_origin {
+    const struct gguf_str *datasets; /* names of the texts, in the order of the runs */
+    size_t n_datasets;
+    uint32_t chunk;  /* tokens of a chunk; 0: the file does not say */
+    uint64_t chunks; /* in all; the writer works it out itself */
+    bool is_legacy;
+    /* To go on with the run later; empty and 0 in files of other programs and in legacy ones.
+     */
+    struct gguf_str text, model; /* fingerprints */
+    uint32_t done;               /* chunks of the text that are counted */
+};
+
+/* Valid until the matrix is closed. */
+const struct quant_origin *quant_imatrix_origin(const struct quant_imatrix *imatrix);
+
+/* The first text and the chunks; empty and 0 where the file does not say. */
 struct gguf_str quant_imatrix_dataset(const struct quant_imatrix *imatrix);
 uint64_t quant_imatrix_chunks(const struct quant_imatrix *imatrix);
+
+/* ---- Making importance matrices -----------------------------------------------------------
+ */
+
+/* Sums of squared activations, by tensor: what the files are made of. */
+struct quant_tally;
+
+/* Of one tensor. Sums and counts may be added to. */
+struct quant_squares {
+    struct gguf_str name;
+    uint64_t columns; /* ne[0] */
+    uint64_t experts; /* 1: all matrices of the tensor have one count */
+    float *sums;      /* [experts][columns] */
+    float *counts;    /* [experts]: rows of activations that were added up */
+};
+
+enum gguf_status quant_tally_new(struct quant_tally **out, struct gguf_error *err);
+void quant_tally_free(struct quant_tally *tally);
+
+/* Entries in the bytewise order of their names; NULL past the end. */
+size_t quant_tally_count(const struct quant_tally *tally);
+const struct quant_squares *quant_tally_at(const struct quant_tally *tally, size_t index);
+
+/* Chunks of `chunk` tokens that were added up: by the largest count, as llama-imatrix does. */
+uint64_t quant_tally_chunks(const struct quant_tally *tally, uint32_t chunk);
+
+/*
+ * The entry of a tensor, made with zeros where there is none. One whose experts had a single
+ * count (a legacy file) is divided if `experts` says so; one that is divided already is handed
+ * out as it is for experts == 1. Valid until the tally is freed. Errors: GGUF_ERR_DATA (an
+ * entry with other sizes), GGUF_ERR_MEMORY.
+ */
+enum gguf_status quant_tally_entry(struct quant_tally *tally, struct gguf_str name,
+                                   uint64_t columns, uint64_t experts, struct quant_squares **out,
+                                   struct gguf_error *err);
+
+/* Adds all entries of a file. The counts of a legacy one are chunks: of `chunk` tokens.
+ * Errors: those of quant_tally_entry; GGUF_ERR_DATA (sums over the range of float). */
+enum gguf_status quant_tally_merge(struct quant_tally *tally, const struct quant_imatrix *more,
+                                   uint32_t chunk, struct gguf_error *err);
+
+/* The same as a matrix in memory: what would be read from a GGUF file of it. */
+enum gguf_status quant_imatrix_from_tally(struct quant_imatrix **out,
+                                          const struct quant_tally *tally,
+                                          const struct quant_origin *origin,
+                                          struct gguf_error *err);
+
+/*
+ * Writes a file, complete or not at all, in place of an older one: the GGUF form, or the
+ * legacy one (origin->is_legacy), which keeps means of whole chunks, leaves out tensors without
+ * a count, and names the last text alone. Errors: GGUF_ERR_ARGUMENT (no entry, a chunk of 0
+ * tokens), GGUF_ERR_UNSUPPORTED (a name or a number that the form cannot hold), those of the
+ * writer.
+ */
+enum gguf_status quant_imatrix_write(const struct quant_tally *tally, const char *path,
+                                     const struct quant_origin *origin, struct gguf_error *err);
 
 /* ---- Quantizing a model --------------------------------------------------------------- */
 

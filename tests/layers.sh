@@ -19,7 +19,7 @@ forbid "quant/*.[ch] quant/kernels/*.[ch]" '^#include "(model|tools|tests)/' "qu
 forbid "quant/*.[ch] quant/kernels/*.[ch]" '^#include "libgguf/(?!(gguf|checked|utf8|error)\.h)' "quant sees only the public header of libgguf"
 forbid "model/*.[ch] model/kernels/*.[ch]" '^#include "(tools|tests)/' "model includes nothing above it"
 forbid "model/*.[ch] model/kernels/*.[ch]" '^#include "(libgguf/(?!(gguf|checked|utf8|error)\.h)|quant/(?!(quant|levels|fp)\.h))' "model sees only public headers below it"
-forbid "tools/*/*.[ch]" '^#include "(tests/|libgguf/(?!(gguf|checked|utf8)\.h)|quant/(?!(quant|cpu)\.h)|model/(?!(model|hparams|tokenizer|metrics)\.h))' "tools see only public headers"
+forbid "tools/*/*.[ch]" '^#include "(tests/|libgguf/(?!(gguf|checked|utf8)\.h)|quant/(?!(quant|cpu)\.h)|model/(?!(model|hparams|tokenizer|metrics|capture)\.h))' "tools see only public headers"
 forbid "libgguf/*.[ch] quant/*.[ch] quant/kernels/*.[ch] model/*.[ch] model/kernels/*.[ch] tools/*/*.[ch]" '^#include "[^/]*"' "includes are rooted"
 forbid "libgguf/*.c quant/*.c quant/kernels/*.c model/*.c" '\b(printf|puts|putchar|exit|abort|_exit)\(|\bstd(out|err)\b' "libraries never print or exit"
 exit $bad

@@ -8,7 +8,7 @@ cd "$(dirname "$0")/../.." || exit 2
 case $BUILD in /*) ;; *) BUILD=$PWD/$BUILD ;; esac
 PATH=$BUILD:$PATH SHARED=../shared LC_ALL=C
 export PATH SHARED LC_ALL
-for p in gguf-info gguf-quant gguf-size gguf-eval; do
+for p in gguf-info gguf-quant gguf-size gguf-eval gguf-imatrix; do
   command -v $p >/dev/null || { echo "not ok cli: $p is not built" && exit 1; }
 done
 only=""

@@ -8,6 +8,7 @@
 #include "tools/common/cli.h"
 #include "tools/common/json.h"
 #include "tools/common/term.h"
+#include "tools/common/text.h"
 
 /* What the command line asks for. */
 struct request {
@@ -28,19 +29,6 @@ struct request {
     int threads;
     bool tokenize, specials, recall, json, quiet, verbose, no_color;
 };
-
-/* ---- Texts (text.c) ------------------------------------------------------------- */
-
-struct text {
-    char *data;
-    size_t size;
-};
-/* Reads a file, "-" for the standard input, packed by gzip or not. Text that is not UTF-8 is
- * a message and exit 2. */
-struct text text_read(const char *path);
-void text_free(struct text *text);
-/* Reads token ids: numbers with white space, commas or brackets between. */
-void text_read_ids(const char *path, struct token_list *list);
 
 /* ---- Output files (output.c) ---------------------------------------------------- */
 
@@ -90,19 +78,12 @@ void subjects_contexts(struct subjects *subjects, uint32_t n_ctx);
 void subject_name(struct subject *subject, const char *name);
 double subject_bpw(const struct subject *subject);
 
-struct gguf *open_file(const char *path, unsigned flags);
-/* The tokenizer of a file; a message and exit 2 where it has none. */
-struct tokenizer *open_tokenizer(const struct gguf *gguf, const char *path);
-
 /* Evaluates `n` tokens from position `from` on (what came later is forgotten) and keeps the
  * hidden states of the tokens with wanted[i]; NULL: of all. Counts tokens and time. */
 void subject_eval(struct subject *subject, const uint32_t *tokens, size_t n, uint32_t from,
                   const bool *wanted);
 /* Logits of wanted tokens [first, first + n): [n][vocab]. */
 void subject_logits(struct subject *subject, size_t first, size_t n, float *logits);
-
-/* Dies with the name of what failed. */
-void die_of(const char *name, const struct gguf_error *err) CLI_NORETURN;
 
 /* ---- Sweep (sweep.c) ------------------------------------------------------------ */
 

@@ -27,51 +27,30 @@ struct window {
 static void encode(struct measurement *m, const struct subjects *subjects,
                    const struct request *r)
 {
-    struct gguf_error err;
     if (!subjects->tokenizer)
         cli_die("%s: has no vocabulary to tokenize the text with; give ids with --tokens",
                 subjects->list[0].name);
     m->text = text_read(r->text);
-    /* The last newline of a file is no part of the text: llama-perplexity drops it. */
-    size_t size = m->text.size;
-    if (size > 0 && m->text.data[size - 1] == '\n')
-        size--;
-    if (tokenizer_encode(subjects->tokenizer, (struct gguf_str){m->text.data, size},
-                         TOKENIZER_ADD_SPECIAL, &m->tokens, &err) != GGUF_OK)
-        die_of(subjects->list[0].name, &err);
+    text_encode(m->text, subjects->tokenizer, subjects->list[0].name, &m->tokens);
 }
 
 void check_ids(const struct token_list *list, const struct subjects *subjects,
                const char *source)
 {
-    for (size_t i = 0; i < list->count; i++) {
-        if ((size_t)list->ids[i] >= subjects->vocab)
-            cli_die("%s: token %zu is %d; %s has ids 0 to %zu", source, i, list->ids[i],
-                    subjects->list[0].name, subjects->vocab - 1);
-    }
+    text_check_ids(list, subjects->list[0].model, subjects->list[0].name, source);
 }
 
 static void choose_windows(struct measurement *m, const struct subjects *subjects,
                            const struct request *r)
 {
-    uint32_t context = model_hparams(subjects->list[0].model)->context;
-    uint64_t usual = context && context < 512 ? context : 512;
-    m->chunk = (uint32_t)(r->chunk ? r->chunk : usual);
+    m->chunk = text_chunk_size(r->chunk, subjects->list[0].model, subjects->list[0].name);
     m->stride = (uint32_t)r->stride;
-    if (context && m->chunk > context)
-        cli_warning(
-            "%s: chunks of %u tokens are longer than the context of %u that the model was "
-            "trained for",
-            subjects->list[0].name, m->chunk, context);
     if (m->stride > m->chunk)
         cli_die("--stride: %u is more than the %u tokens of a chunk", m->stride, m->chunk);
     size_t n = m->tokens.count;
-    if (n < m->chunk)
-        cli_die("%s: the text has %zu tokens, less than a chunk of %u; give a longer text or a "
-                "smaller --chunk",
-                r->text ? r->text : r->tokens, n, m->chunk);
-    m->windows_total =
-        m->stride ? 1 + (n - m->chunk + m->stride - 1) / m->stride : n / m->chunk;
+    m->windows_total = text_chunks(&m->tokens, m->chunk, r->text ? r->text : r->tokens);
+    if (m->stride)
+        m->windows_total = 1 + (n - m->chunk + m->stride - 1) / m->stride;
     if (r->chunks && r->chunks < m->windows_total)
         m->windows_total = (size_t)r->chunks;
 }
@@ -176,18 +155,15 @@ static void count_bytes(struct measurement *m, const struct subjects *subjects,
                                            TOKENIZER_PARSE_SPECIAL, NULL, 0);
 }
 
-/* The first token of a chunk gives way to BOS, as in llama-perplexity; with a stride BOS
- * comes once, before the text. */
+/* With a stride BOS comes once, before the text. */
 static void fill_window(struct scoring *s, const struct window *w)
 {
-    const struct tokenizer *t = s->subjects->tokenizer;
     for (size_t i = 0; i < w->size; i++) {
         s->tokens[i] = (uint32_t)s->m->tokens.ids[w->begin + i];
         s->wanted[i] = i + 1 >= w->first && i + 1 < w->size;
     }
-    if (!s->m->stride && t && tokenizer_adds_bos(t) &&
-        tokenizer_special(t, TOKENIZER_BOS) != TOKENIZER_NONE)
-        s->tokens[0] = (uint32_t)tokenizer_special(t, TOKENIZER_BOS);
+    if (!s->m->stride)
+        text_begin_chunk(s->subjects->tokenizer, s->tokens);
 }
 
 static void score_window(struct scoring *s, const struct window *w)

@@ -4,35 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-void die_of(const char *name, const struct gguf_error *err)
-{
-    cli_die("%s: %s", name, err->message);
-}
-
-struct gguf *open_file(const char *path, unsigned flags)
-{
-    struct gguf *gguf;
-    struct gguf_error err;
-    if (gguf_open(&gguf, path, flags, &err) != GGUF_OK)
-        cli_die("%s", err.message); /* it names the file */
-    return gguf;
-}
-
-struct tokenizer *open_tokenizer(const struct gguf *gguf, const char *path)
-{
-    struct tokenizer *tokenizer;
-    struct gguf_error err;
-    if (tokenizer_open(&tokenizer, gguf, &err) != GGUF_OK)
-        die_of(path, &err);
-    if (strcmp(tokenizer_kind(tokenizer), "BPE") == 0 &&
-        !gguf_kv_find(gguf, "tokenizer.ggml.pre"))
-        cli_warning(
-            "%s: does not name its pre-tokenizer (tokenizer.ggml.pre); words may be cut "
-            "otherwise than the model expects",
-            path);
-    return tokenizer;
-}
-
 /* ---- Opening -------------------------------------------------------------------- */
 
 void subject_name(struct subject *s, const char *name)

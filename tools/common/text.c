@@ -1,5 +1,5 @@
 /* Texts and lists of tokens from files. */
-#include "tools/gguf-eval/eval.h"
+#include "tools/common/text.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -8,8 +8,10 @@
 #include <zlib.h>
 
 #include "libgguf/utf8.h"
+#include "tools/common/cli.h"
 
-#define READ_STEP (1u << 20)
+#define READ_STEP   (1u << 20)
+#define USUAL_CHUNK 512 /* tokens */
 
 static gzFile open_text(const char *path)
 {
@@ -116,4 +118,87 @@ void text_read_ids(const char *path, struct token_list *list)
     text_free(&text);
     if (list->count == 0)
         cli_die("%s: there are no token ids in it", path);
+}
+
+/* ---- Texts and models ----------------------------------------------------------- */
+
+void die_of(const char *name, const struct gguf_error *err)
+{
+    cli_die("%s: %s", name, err->message);
+}
+
+struct gguf *open_file(const char *path, unsigned flags)
+{
+    struct gguf *gguf;
+    struct gguf_error err;
+    if (gguf_open(&gguf, path, flags, &err) != GGUF_OK)
+        cli_die("%s", err.message); /* it names the file */
+    return gguf;
+}
+
+struct tokenizer *open_tokenizer(const struct gguf *gguf, const char *path)
+{
+    struct tokenizer *tokenizer;
+    struct gguf_error err;
+    if (tokenizer_open(&tokenizer, gguf, &err) != GGUF_OK)
+        die_of(path, &err);
+    if (strcmp(tokenizer_kind(tokenizer), "BPE") == 0 &&
+        !gguf_kv_find(gguf, "tokenizer.ggml.pre"))
+        cli_warning(
+            "%s: does not name its pre-tokenizer (tokenizer.ggml.pre); words may be cut "
+            "otherwise than the model expects",
+            path);
+    return tokenizer;
+}
+
+void text_encode(struct text text, const struct tokenizer *tokenizer, const char *model,
+                 struct token_list *list)
+{
+    struct gguf_error err;
+    size_t size = text.size;
+    if (size > 0 && text.data[size - 1] == '\n')
+        size--;
+    if (tokenizer_encode(tokenizer, (struct gguf_str){text.data, size}, TOKENIZER_ADD_SPECIAL,
+                         list, &err) != GGUF_OK)
+        die_of(model, &err);
+}
+
+uint32_t text_chunk_size(uint64_t wanted, const struct model *model, const char *name)
+{
+    uint32_t context = model_hparams(model)->context;
+    uint32_t usual = context && context < USUAL_CHUNK ? context : USUAL_CHUNK;
+    uint32_t chunk = wanted ? (uint32_t)wanted : usual;
+    if (context && chunk > context)
+        cli_warning(
+            "%s: chunks of %u tokens are longer than the context of %u that the model was "
+            "trained for",
+            name, chunk, context);
+    return chunk;
+}
+
+size_t text_chunks(const struct token_list *list, uint32_t chunk, const char *source)
+{
+    if (list->count < chunk)
+        cli_die("%s: the text has %zu tokens, less than a chunk of %u; give a longer text or a "
+                "smaller --chunk",
+                source, list->count, chunk);
+    return list->count / chunk;
+}
+
+void text_begin_chunk(const struct tokenizer *tokenizer, uint32_t *tokens)
+{
+    int32_t bos = tokenizer ? tokenizer_special(tokenizer, TOKENIZER_BOS) : TOKENIZER_NONE;
+    if (bos != TOKENIZER_NONE && tokenizer_adds_bos(tokenizer))
+        tokens[0] = (uint32_t)bos;
+}
+
+void text_check_ids(const struct token_list *list, const struct model *model, const char *name,
+                    const char *source)
+{
+    size_t vocab = model_hparams(model)->vocab;
+    for (size_t i = 0; i < list->count; i++) {
+        if ((size_t)list->ids[i] >= vocab)
+            cli_die("%s: token %zu is %d; %s has ids 0 to %zu", source, i, list->ids[i], name,
+                    vocab - 1);
+    }
 }
