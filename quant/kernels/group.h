@@ -19,7 +19,7 @@
 
 #define GROUP         16 /* blocks */
 #define GROUP_LEN     32 /* elements of a block, at most */
-#define FOR_LANES(at) for (size_t at = 0; at < GROUP; at += QUANT_LANES)
+#define FOR_LANES(at) for (size_t at = 0; (at) < GROUP; (at) += QUANT_LANES)
 
 /* One number for each block. The alignment is also that of what holds them: gcc 12 takes
  * less for more. */

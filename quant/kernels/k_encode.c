@@ -57,8 +57,9 @@ static void take_params(const struct k_shape *shape, const struct k_lanes *p, si
                         float sign, struct k_params *out)
 {
     const size_t first = k * (size_t)shape->n_sub;
-    out->d = fp16_from_float(sign * p->d.of[first]);
-    out->dmin = shape->min_hi ? fp16_from_float(sign * p->dmin.of[first]) : 0;
+    *out = (struct k_params){.d = fp16_from_float(sign * p->d.of[first])};
+    if (shape->min_hi)
+        out->dmin = fp16_from_float(sign * p->dmin.of[first]);
     for (size_t j = 0; j < (size_t)shape->n_sub; j++) {
         out->scale[j] = (int8_t)p->scale.of[first + j];
         out->min[j] = (uint8_t)p->min.of[first + j];
@@ -90,7 +91,8 @@ static double true_error(const struct k_shape *shape, const struct super *super,
     const float d = fp16_to_float(p->d), dmin = fp16_to_float(p->dmin);
     double error = 0;
     for (size_t e = 0; e < QK_K; e++) {
-        const float scale = d * (float)p->scale[e / len], min = dmin * (float)p->min[e / len];
+        const size_t j = e / len;
+        const float scale = d * (float)p->scale[j], min = dmin * (float)p->min[j];
         const float y = scale * (float)(fields->level[e] + shape->level_lo) - min;
         const double r = (double)super->x[e] - (double)y;
         error += (super->importance ? (double)super->importance[e] : 1) * r * r;
@@ -132,7 +134,7 @@ static void store_super(const struct k_encoder *e, const struct k_job *job, size
 static void find_results(const struct k_encoder *e, struct k_job *job,
                          struct result results[SUPERS_MAX])
 {
-    float best[SUPERS_MAX], nearest[SUPERS_MAX], reference[SUPERS_MAX];
+    float best[SUPERS_MAX], nearest[SUPERS_MAX], reference[SUPERS_MAX] = {0};
     e->nearest(job);
     bounds(e->shape, &job->g, &job->nearest, nearest);
     if (e->reference) {

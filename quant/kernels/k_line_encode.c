@@ -86,11 +86,12 @@ LANES_OP void make_starts(float d, float dmin, const struct plan *plan, struct s
 {
     const float from = 0.93f, width = 0.1f;
     const int n = plan->starts, m = plan->mins_tried;
-    starts->n = (size_t)(n * m);
-    for (int i = 0; i < n * m; i++) {
-        starts->d[i] = d * (from + width * (float)(i / m) / (float)(n - 1));
-        starts->dmin[i] = dmin * (from + width * (float)(i % m) / (float)(m - 1));
-    }
+    starts->n = 0;
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < m; k++, starts->n++) {
+            starts->d[starts->n] = d * (from + width * (float)i / (float)(n - 1));
+            starts->dmin[starts->n] = dmin * (from + width * (float)k / (float)(m - 1));
+        }
     for (size_t i = 0; i < starts->n; i += QUANT_LANES) {
         lanes_store(starts->d + i, lanes_half_scale(lanes_load(starts->d + i)));
         lanes_store(starts->dmin + i, lanes_half_scale(lanes_load(starts->dmin + i)));
@@ -190,15 +191,15 @@ LANES_OP void choose_integers(const struct group *g, const struct k_shape *shape
             lanes_round(lanes_clamp(lanes_fma(wish, lanes_inverse(d), lowest),
                                     zero - lanes_all(1), lanes_all((float)shape->scale_hi)));
         struct choice best = {zero, zero, lanes_all(INFINITY)};
+        const int around = plan->mins / 2;
         for (int i = 0; i < plan->scales; i++) {
             const lanes scale = from + lanes_all((float)i);
             const lanes fitting = lanes_fma(lanes_fma(scale, d, zero - wish), slope, min);
             const lanes nearest =
                 lanes_level(fitting * inverse_min, zero, lanes_all((float)shape->min_hi));
-            for (int k = 0; k < plan->mins; k++) {
-                const lanes shift = lanes_all((float)(k - plan->mins / 2));
-                try_integers(g, shape, at, p, scale, nearest + shift, &best);
-            }
+            for (int k = 0; k < plan->mins; k++)
+                try_integers(g, shape, at, p, scale, nearest + lanes_all((float)(k - around)),
+                             &best);
         }
         group_set(&p->scale, at, best.scale);
         group_set(&p->min, at, best.min);

@@ -3,12 +3,12 @@
 
 #define DECODER(id, name)                                                                      \
     {                                                                                          \
-        .type = id, .decode = QUANT_DECODE_NAME(name)                                          \
+        .type = (id), .decode = QUANT_DECODE_NAME(name)                                        \
     }
 /* Too few bits to be of use without importance. */
 #define WEIGHED(id, name)                                                                      \
     {                                                                                          \
-        .type = id, .decode = QUANT_DECODE_NAME(name), .needs_importance = true                \
+        .type = (id), .decode = QUANT_DECODE_NAME(name), .needs_importance = true              \
     }
 #define ENCODERS(name, fast_preset, default_preset, best_preset)                               \
     .encode = QUANT_ENCODE_NAME(name, default_preset),                                         \
@@ -16,11 +16,11 @@
     .encode_best = QUANT_ENCODE_NAME(name, best_preset)
 #define CODEC(id, name)                                                                        \
     {                                                                                          \
-        .type = id, .decode = QUANT_DECODE_NAME(name), ENCODERS(name, any, any, any)           \
+        .type = (id), .decode = QUANT_DECODE_NAME(name), ENCODERS(name, any, any, any)         \
     }
 #define SEARCHED(id, name)                                                                     \
     {                                                                                          \
-        .type = id, .decode = QUANT_DECODE_NAME(name), ENCODERS(name, fast, default, best)     \
+        .type = (id), .decode = QUANT_DECODE_NAME(name), ENCODERS(name, fast, default, best)   \
     }
 
 const struct quant_format QUANT_FORMATS[] = {
