@@ -2,6 +2,7 @@
 #include "tools/common/calibrate.h"
 
 #include <inttypes.h>
+#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,6 +100,8 @@ void calibration_open(struct calibration *c, const struct calibration_request *r
 {
     struct gguf_error err;
     *c = (struct calibration){.request = request};
+    if (request->threads)
+        omp_set_num_threads(request->threads); /* for what is added up */
     open_model(c, tally);
     cut_text(c);
     const struct model_shape shape = {.n_ctx = c->chunk, .sequences = 1};

@@ -1,7 +1,6 @@
 /* gguf-imatrix: the options. */
 #include "tools/gguf-imatrix/imatrix.h"
 
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -175,8 +174,6 @@ static void take_options(struct cli *cli, struct request *r)
     }
     r->quiet = cli->verbosity < 0;
     r->calibration.cpu = cli->cpu;
-    if (r->calibration.threads)
-        omp_set_num_threads(r->calibration.threads);
     if (!r->output && (r->calibration.text || !r->statistics))
         r->output = "imatrix.gguf";
     r->is_legacy = format ? parse_format(format) : r->output && is_dat(r->output);

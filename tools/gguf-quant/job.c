@@ -1,5 +1,6 @@
 /* One run: open, plan, check, quantize, verify. */
 #include "tools/gguf-quant/job.h"
+#include "tools/common/calibrate.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -85,6 +86,42 @@ static void open_imatrix(struct job *job)
     const char *path = job->request->imatrix;
     if (quant_imatrix_open(&job->imatrix, path, &err))
         die_naming(path, &err);
+}
+
+static void run_calibration(struct calibration *c, bool quiet)
+{
+    struct progress progress;
+    progress_start(&progress, "tokens", c->chunks * c->chunk, quiet);
+    for (size_t i = 0; i < c->chunks; i++) {
+        calibration_chunk(c, i);
+        progress_update(&progress, (i + 1) * c->chunk, str("calibrating"));
+    }
+    progress_end(&progress);
+}
+
+/* The importance of a text, as gguf-imatrix computes it: the same numbers as its file has. */
+static void calibrate(struct job *job)
+{
+    const struct request *r = job->request;
+    const struct calibration_request request = {
+        .model = r->input, .text = r->calibrate, .threads = r->threads, .cpu = r->cpu};
+    const struct gguf_str text = str(r->calibrate);
+    struct quant_origin origin = {.datasets = &text, .n_datasets = 1};
+    struct calibration c;
+    struct quant_tally *tally;
+    struct gguf_error err;
+    must(quant_tally_new(&tally, &err), &err);
+    calibration_open(&c, &request, tally);
+    run_calibration(&c, r->quiet);
+    origin.chunk = c.chunk;
+    must(quant_imatrix_from_tally(&job->imatrix, tally, &origin, &err), &err);
+    calibration_close(&c);
+    quant_tally_free(tally);
+}
+
+/* Counts the entries that are used; none is a mistake. */
+static void check_importance(struct job *job, const char *path)
+{
     size_t known = 0;
     for (size_t i = 0; i < quant_imatrix_count(job->imatrix); i++) {
         struct gguf_str name = quant_imatrix_at(job->imatrix, i)->name;
@@ -119,8 +156,8 @@ static void warn_without_importance(const struct job *job)
 {
     enum { FILE_TYPE_Q2_K_S = 21 };
     if (job->request->recipe.mix->file_type == FILE_TYPE_Q2_K_S && !job->imatrix)
-        cli_warning(
-            "Q2_K_S without an importance matrix (--imatrix) loses much; Q2_K loses less");
+        cli_warning("Q2_K_S without an importance matrix (--imatrix, --calibrate) loses much; "
+                    "Q2_K loses less");
 }
 
 /* ---- Plan ------------------------------------------------------------------------ */
@@ -133,15 +170,13 @@ static void choose_types(struct job *job)
     struct quant_recipe recipe = job->request->recipe;
     recipe.overrides = job->request->overrides;
     recipe.n_overrides = job->request->n_overrides;
-    recipe.has_imatrix = job->imatrix != NULL;
+    recipe.has_imatrix = job->request->imatrix || job->request->calibrate;
     must(quant_recipe_apply(job->model, &recipe, job->request->keep_split, choices, &err),
          &err);
     job->items = cli_alloc(n, sizeof *job->items);
     job->n_items = n;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         job->items[i].choice = choices[i];
-        assign_importance(job, &job->items[i]);
-    }
     free(choices);
 }
 
@@ -174,7 +209,8 @@ static void set_provenance(struct job *job)
 {
     struct gguf_str dataset = quant_imatrix_dataset(job->imatrix);
     uint64_t chunks = quant_imatrix_chunks(job->imatrix);
-    set_string(job, "quantize.imatrix.file", shortened(str(job->request->imatrix)));
+    if (job->request->imatrix)
+        set_string(job, "quantize.imatrix.file", shortened(str(job->request->imatrix)));
     if (dataset.size)
         set_string(job, "quantize.imatrix.dataset", shortened(dataset));
     set_u32(job, "quantize.imatrix.entries_count", job->imatrix_entries);
@@ -209,18 +245,23 @@ static void declare_output(struct job *job)
     must(gguf_writer_total_bytes(job->writer, &job->output_bytes, &err), &err);
 }
 
+static void refuse_same(const char *output, const struct stat *out, const char *input)
+{
+    struct stat in;
+    if (input && stat(input, &in) == 0 && in.st_dev == out->st_dev && in.st_ino == out->st_ino)
+        cli_die("%s is an input (%s): give the output another name", output, input);
+}
+
 /* An output that is one of the inputs would be destroyed by its own making. */
 static void refuse_input_as_output(const struct job *job, const char *output)
 {
-    struct stat out, in;
+    struct stat out;
     if (!output || stat(output, &out) != 0)
         return;
-    for (size_t i = 0; i <= gguf_file_count(job->model); i++) {
-        const struct gguf_file *file = gguf_file_at(job->model, i);
-        const char *path = file ? file->path : job->request->imatrix;
-        if (path && stat(path, &in) == 0 && in.st_dev == out.st_dev && in.st_ino == out.st_ino)
-            cli_die("%s is an input (%s): give the output another name", output, path);
-    }
+    for (size_t i = 0; i < gguf_file_count(job->model); i++)
+        refuse_same(output, &out, gguf_file_at(job->model, i)->path);
+    refuse_same(output, &out, job->request->imatrix);
+    refuse_same(output, &out, job->request->calibrate);
 }
 
 static void open_model(struct job *job)
@@ -251,6 +292,29 @@ static void check_items(const struct job *job)
     must(status, &err);
 }
 
+/* What would stop the run is found before a text is evaluated for a long time. */
+static void check_before_calibration(const struct job *job)
+{
+    const struct request *r = job->request;
+    check_items(job);
+    refuse_input_as_output(job, r->output);
+    if (r->output && !r->force && !r->dry_run && access(r->output, F_OK) == 0)
+        cli_die("%s: exists already; --force replaces it", r->output);
+}
+
+static void get_importance(struct job *job)
+{
+    const struct request *r = job->request;
+    if (r->calibrate) {
+        check_before_calibration(job);
+        calibrate(job);
+    }
+    if (job->imatrix)
+        check_importance(job, r->imatrix ? r->imatrix : r->calibrate);
+    for (size_t i = 0; i < job->n_items; i++)
+        assign_importance(job, &job->items[i]);
+}
+
 void job_plan(struct job *job, const struct request *request)
 {
     *job = (struct job){.request = request};
@@ -258,6 +322,7 @@ void job_plan(struct job *job, const struct request *request)
     if (request->imatrix)
         open_imatrix(job);
     choose_types(job);
+    get_importance(job);
     declare_output(job);
     check_items(job);
     if (request->dry_run)

@@ -21,6 +21,7 @@ struct request {
     struct quant_override *overrides;
     size_t n_overrides;
     const char *imatrix;
+    const char *calibrate;         /* a text to compute the importance from */
     struct words include, exclude; /* parts of names whose importance is used, or not */
     struct words metadata;         /* KEY=TYPE:VALUE */
     uint64_t shard_bytes;

@@ -7,6 +7,7 @@
 enum option_id {
     OPT_LIST = 1,
     OPT_IMATRIX,
+    OPT_CALIBRATE,
     OPT_INCLUDE,
     OPT_EXCLUDE,
     OPT_PRESET,
@@ -29,7 +30,9 @@ enum option_id {
 static const struct cli_option options[] = {
     {OPT_LIST, 0, "list", NULL, "list the types with their bits per weight", true},
     {OPT_IMATRIX, 0, "imatrix", "FILE",
-     "importance of the columns, from llama-imatrix (GGUF or .dat)", true},
+     "importance of the columns, from gguf-imatrix or llama-imatrix (GGUF or .dat)", true},
+    {OPT_CALIBRATE, 0, "calibrate", "TEXT",
+     "compute the importance from this text first, as gguf-imatrix does", true},
     {OPT_INCLUDE, 0, "include-weights", "TEXT",
      "use the importance of tensors whose name contains this (repeatable)", false},
     {OPT_EXCLUDE, 0, "exclude-weights", "TEXT",
@@ -81,6 +84,8 @@ static const char *const examples[] = {
     "how large would it be?",
     "gguf-quant --imatrix imatrix.gguf model-f16.gguf out.gguf Q2_K",
     "with the importance of each column",
+    "gguf-quant --calibrate calibration.txt model-f16.gguf out.gguf Q2_K",
+    "the same in one step, from a text",
     "gguf-quant --tensor-type 'ffn_down=Q6_K' model-f16.gguf out.gguf Q4_K_M",
     "more bits for some tensors",
     NULL};
@@ -154,6 +159,9 @@ static void take_value(struct request *r, int id, const char *value)
     case OPT_IMATRIX:
         r->imatrix = value;
         break;
+    case OPT_CALIBRATE:
+        r->calibrate = value;
+        break;
     case OPT_INCLUDE:
         words_add(&r->include, value);
         break;
@@ -205,8 +213,10 @@ static bool take_options(struct cli *cli, struct request *r)
     r->cpu = cli->cpu;
     if (r->include.n && r->exclude.n)
         cli_die("--include-weights and --exclude-weights exclude each other");
-    if (!r->imatrix && (r->include.n || r->exclude.n))
-        cli_die("--include-weights and --exclude-weights need --imatrix");
+    if (r->imatrix && r->calibrate)
+        cli_die("--imatrix and --calibrate exclude each other");
+    if (!r->imatrix && !r->calibrate && (r->include.n || r->exclude.n))
+        cli_die("--include-weights and --exclude-weights need --imatrix or --calibrate");
     if (r->keep_split && r->shard_bytes)
         cli_die("--keep-split and --split-max-size exclude each other");
     return list;

@@ -78,7 +78,10 @@ static void json_file_type(cJSON *root, const struct job *job)
 static void json_imatrix(cJSON *root, const struct job *job)
 {
     cJSON *imatrix = json_add_object(root, "imatrix");
-    json_text(imatrix, "file", job->request->imatrix);
+    if (job->request->imatrix)
+        json_text(imatrix, "file", job->request->imatrix);
+    else
+        json_null(imatrix, "file");
     json_str(imatrix, "dataset", quant_imatrix_dataset(job->imatrix));
     json_u64(imatrix, "chunks", quant_imatrix_chunks(job->imatrix));
     json_u64(imatrix, "entries", job->imatrix_entries);
@@ -106,7 +109,7 @@ void report_json(const struct job *job)
         json_f64(root, "seconds", job->seconds);
         json_bool(root, "verified", r->verify);
     }
-    if (r->imatrix)
+    if (job->imatrix)
         json_imatrix(root, job);
     json_text(root, "preset", quant_preset_name(job->request->preset));
     json_lists(root, job);
