@@ -272,8 +272,8 @@ uint64_t quant_tally_chunks(const struct quant_tally *tally, uint32_t chunk);
  * entry with other sizes), GGUF_ERR_MEMORY.
  */
 enum gguf_status quant_tally_entry(struct quant_tally *tally, struct gguf_str name,
-                                   uint64_t columns, uint64_t experts, struct quant_squares **out,
-                                   struct gguf_error *err);
+                                   uint64_t columns, uint64_t experts,
+                                   struct quant_squares **out, struct gguf_error *err);
 
 /* Adds all entries of a file. The counts of a legacy one are chunks: of `chunk` tokens.
  * Errors: those of quant_tally_entry; GGUF_ERR_DATA (sums over the range of float). */

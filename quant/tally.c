@@ -83,7 +83,8 @@ static size_t place_of(const struct quant_tally *tally, struct gguf_str name, bo
     return low;
 }
 
-static struct quant_squares *make_entry(struct gguf_str name, uint64_t columns, uint64_t experts)
+static struct quant_squares *make_entry(struct gguf_str name, uint64_t columns,
+                                        uint64_t experts)
 {
     uint64_t values, bytes;
     struct quant_squares *entry = calloc(1, sizeof *entry);
@@ -94,10 +95,10 @@ static struct quant_squares *make_entry(struct gguf_str name, uint64_t columns, 
     }
     char *copy = malloc(name.size + 1);
     *entry = (struct quant_squares){.name = {copy, name.size},
-                                 .columns = columns,
-                                 .experts = experts,
-                                 .sums = calloc((size_t)values, sizeof(float)),
-                                 .counts = calloc((size_t)experts, sizeof(float))};
+                                    .columns = columns,
+                                    .experts = experts,
+                                    .sums = calloc((size_t)values, sizeof(float)),
+                                    .counts = calloc((size_t)experts, sizeof(float))};
     if (!copy || !entry->sums || !entry->counts) {
         free_entry(entry);
         return NULL;
@@ -149,8 +150,8 @@ static bool is_compatible(const struct quant_squares *entry, uint64_t columns, u
 }
 
 enum gguf_status quant_tally_entry(struct quant_tally *tally, struct gguf_str name,
-                                   uint64_t columns, uint64_t experts, struct quant_squares **out,
-                                   struct gguf_error *err)
+                                   uint64_t columns, uint64_t experts,
+                                   struct quant_squares **out, struct gguf_error *err)
 {
     bool found;
     size_t at = place_of(tally, name, &found);
