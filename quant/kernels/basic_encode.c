@@ -1,11 +1,12 @@
 /*
- * Encoders of the types of 32-element blocks with a scale (Q4_0, Q5_0, Q8_0) or a scale and an
- * offset (Q4_1, Q5_1), sixteen blocks at once.
+ * Encoders of the types of 32-element blocks with a scale (Q4_0, Q5_0, Q8_0, IQ4_NL) or a scale
+ * and an offset (Q4_1, Q5_1), sixteen blocks at once.
  *
  * Without importance the squared error is minimised. With it, what is searched for is the
- * error weighted by importance * sqrt(sigma^2 + x^2), sigma^2 being the row's mean square (the
- * objective of llama-quantize); what bounds the result is the error weighted by the importance
- * alone, in which nothing is stored that is worse than rounding to nearest.
+ * error weighted by importance * sqrt(sigma^2 + x^2), sigma^2 being the row's mean square, or
+ * for IQ4_NL twice that of the block (the objectives of llama-quantize); what bounds the result
+ * is the error weighted by the importance alone, in which nothing is stored that is worse than
+ * rounding to nearest.
  */
 #include "quant/blocks.h"
 #include "quant/kernels/fit_line.h"
@@ -81,6 +82,16 @@ static void pack_q8_0(const struct fields *f, void *block)
         b->qs[j] = (int8_t)(f->level[j] - 127);
 }
 
+static void pack_iq4_nl(const struct fields *f, void *block)
+{
+    struct block_iq4_nl *b = block;
+    uint8_t code[QK];
+    for (size_t j = 0; j < QK; j++)
+        code[j] = codebook_code(&codebook_iq4, f->level[j]);
+    b->d = f->d;
+    pack_nibbles(code, b->qs);
+}
+
 /* ---- Types and presets ------------------------------------------------------------------ */
 
 struct shape {
@@ -88,14 +99,30 @@ struct shape {
     float lo, hi;    /* levels */
     bool has_offset; /* lo = 0 then */
     void (*pack)(const struct fields *fields, void *block);
+    const float *beyond;             /* see below; NULL with an offset */
+    const struct codebook *codebook; /* NULL: the levels are the integers lo..hi */
 };
 
-static const struct shape shape_q4_0 = {sizeof(struct block_q4_0), -8, 7, false, pack_q4_0};
-static const struct shape shape_q5_0 = {sizeof(struct block_q5_0), -16, 15, false, pack_q5_0};
+/* Where the extreme element lands beyond the end of the range, what pays most first. */
+static const float beyond_integers[] = {0.3f, 0.8f,  0,     -0.4f, 0.55f, 1.2f, -0.2f, 0.15f,
+                                        1.0f, 0.45f, 0.65f, -0.6f, 1.5f,  0.9f, -0.9f, 1.8f};
+static const float beyond_iq4[] = {6,  18, -10, 30, 0,   42, -20, 12,
+                                   24, 36, -5,  50, -15, 3,  9,   15};
+
+static const struct shape shape_q4_0 = {sizeof(struct block_q4_0), -8,  7, false, pack_q4_0,
+                                        beyond_integers,           NULL};
+static const struct shape shape_q5_0 = {sizeof(struct block_q5_0), -16, 15, false, pack_q5_0,
+                                        beyond_integers,           NULL};
 /* Kernels multiply levels in pairs and -128 would overflow. */
-static const struct shape shape_q8_0 = {sizeof(struct block_q8_0), -127, 127, false, pack_q8_0};
-static const struct shape shape_q4_1 = {sizeof(struct block_q4_1), 0, 15, true, pack_q4_1};
-static const struct shape shape_q5_1 = {sizeof(struct block_q5_1), 0, 31, true, pack_q5_1};
+static const struct shape shape_q8_0 = {sizeof(struct block_q8_0), -127, 127, false, pack_q8_0,
+                                        beyond_integers,           NULL};
+static const struct shape shape_q4_1 = {
+    sizeof(struct block_q4_1), 0, 15, true, pack_q4_1, NULL, NULL};
+static const struct shape shape_q5_1 = {
+    sizeof(struct block_q5_1), 0, 31, true, pack_q5_1, NULL, NULL};
+
+static const struct shape shape_iq4_nl = {
+    sizeof(struct block_iq4_nl), -127, 113, false, pack_iq4_nl, beyond_iq4, &codebook_iq4};
 
 /* How much is searched: one row a type and preset. */
 struct plan {
@@ -128,6 +155,7 @@ struct job {
 /* How the blocks of a vector decode, and what rounds to it. */
 struct line {
     lanes d, m, inverse, shift, lo, hi;
+    const struct codebook *codebook;
 };
 
 LANES_OP struct line line_of(const struct shape *shape, lanes d, lanes m)
@@ -138,12 +166,14 @@ LANES_OP struct line line_of(const struct shape *shape, lanes d, lanes m)
                          inverse,
                          (lanes_all(0) - m) * inverse,
                          lanes_all(shape->lo),
-                         lanes_all(shape->hi)};
+                         lanes_all(shape->hi),
+                         shape->codebook};
 }
 
 LANES_OP lanes level_of(const struct line *line, lanes x)
 {
-    return lanes_level(lanes_fma(x, line->inverse, line->shift), line->lo, line->hi);
+    const lanes level = lanes_fma(x, line->inverse, line->shift);
+    return level_nearest(line->codebook, level, line->lo, line->hi);
 }
 
 /* Weighted squared error of each block, by w or by the importance alone. */
@@ -162,14 +192,11 @@ LANES_OP lanes error_of(const struct group *g, size_t at, const struct line *lin
  * level. A scale is positive where the levels are symmetric. */
 LANES_OP void nearest_scale(struct job *job, const struct shape *shape, size_t at)
 {
-    lanes extreme = lanes_all(0);
-    for (size_t i = 0; i < job->g.len; i++) {
-        const lanes x = group_x(&job->g, i, at);
-        const lanes_mask larger = lanes_less(lanes_abs(extreme), lanes_abs(x));
-        extreme = lanes_select(larger, x, extreme);
-    }
-    const lanes d = extreme / lanes_all(shape->lo);
-    group_set(&job->nearest.d, at, lanes_half_scale(is_symmetric(shape) ? lanes_abs(d) : d));
+    const lanes d = group_extreme(&job->g, at) / lanes_all(shape->lo);
+    lanes half = lanes_half_scale(is_symmetric(shape) ? lanes_abs(d) : d);
+    if (shape->codebook)
+        half = lanes_half(d); /* 0 only lies on a level where the scale is 0 */
+    group_set(&job->nearest.d, at, half);
     group_set(&job->nearest.m, at, lanes_all(0));
 }
 
@@ -210,9 +237,13 @@ LANES_OP void try_halves(struct job *job, const struct shape *shape, size_t at, 
               lanes_select(better, error, group_of(&job->best.error, at)));
 }
 
-/* Where the extreme element lands, in levels beyond the end of the range. */
-static const float beyond[] = {0.3f, 0.8f,  0,     -0.4f, 0.55f, 1.2f, -0.2f, 0.15f,
-                               1.0f, 0.45f, 0.65f, -0.6f, 1.5f,  0.9f, -0.9f, 1.8f};
+/* `steps` half-precision numbers further from zero. */
+LANES_OP lanes half_neighbour(lanes d, int steps)
+{
+    const lanes step = lanes_max(lanes_abs(d) * lanes_all(0x1p-11f), lanes_all(0x1p-24f));
+    const lanes by = lanes_select(lanes_less(d, lanes_all(0)), lanes_all(0) - step, step);
+    return lanes_half_scale(lanes_fma(by, lanes_all((float)steps), d));
+}
 
 /* A scale that was found, and its neighbours in half precision. */
 LANES_OP void try_scale(struct job *job, const struct shape *shape, const struct plan *plan,
@@ -225,16 +256,37 @@ LANES_OP void try_scale(struct job *job, const struct shape *shape, const struct
         d = lanes_abs(d);
     const int neighbours = job->g.weighted ? plan->neighbours : 0;
     for (int i = -neighbours; i <= neighbours; i++)
-        try_halves(job, shape, s->at, lanes_half_scale(d * lanes_all(1 + (float)i * 0x1p-11f)),
-                   lanes_all(0));
+        try_halves(job, shape, s->at, half_neighbour(d, i), lanes_all(0));
+}
+
+/* The scale that brings the extreme element closest to a level: half precision holds one
+ * multiple of a block of equal numbers best. Where the scale is so small that half precision
+ * leaves little choice, all that bring it to a level are tried. */
+LANES_OP void try_extreme(struct job *job, const struct shape *shape, size_t at, lanes extreme)
+{
+    const lanes_mask tiny = lanes_less(lanes_abs(extreme), lanes_all(shape->hi * 0x1p-20f));
+    lanes best = lanes_all(0), least = lanes_all(INFINITY);
+    for (int k = 0; k < 16; k++) {
+        const lanes level = lanes_all(shape->codebook->level[k]);
+        const lanes d = lanes_half(extreme / level);
+        const lanes off = lanes_abs(lanes_fnma(d, level, extreme));
+        const lanes_mask closer = lanes_less(off, least);
+        best = lanes_select(closer, d, best);
+        least = lanes_select(closer, off, least);
+        if (lanes_any(tiny))
+            try_halves(job, shape, at, lanes_select(tiny, d, group_of(&job->best.d, at)),
+                       lanes_all(0));
+    }
+    try_halves(job, shape, at, best, lanes_all(0));
 }
 
 /* llama-quantize's candidates: the extreme element lands around the lowest level. */
 LANES_OP void try_reference_scale(struct job *job, const struct shape *shape,
                                   struct scale_search *s)
 {
+    const float step = shape->codebook ? 1 : 0.1f;
     for (int i = -9; i <= 9; i++)
-        scale_try(s, s->lo - lanes_all(0.1f * (float)i), &s->down);
+        scale_try(s, s->lo - lanes_all(step * (float)i), &s->down);
     try_halves(job, shape, s->at, lanes_half_scale(s->down.scale * s->extreme), lanes_all(0));
 }
 
@@ -244,13 +296,16 @@ LANES_OP void search_scale(struct job *job, const struct shape *shape, int ends,
                            const struct plan *plan)
 {
     FOR_LANES (at) {
-        struct scale_search s = {
-            .g = &job->g, .at = at, .lo = lanes_all(shape->lo), .hi = lanes_all(shape->hi)};
+        struct scale_search s = {.g = &job->g,
+                                 .at = at,
+                                 .lo = lanes_all(shape->lo),
+                                 .hi = lanes_all(shape->hi),
+                                 .codebook = shape->codebook};
         scale_start(&s);
         for (int i = 0; i < ends; i++) {
-            scale_try(&s, s.hi + lanes_all(beyond[i]), &s.up);
+            scale_try(&s, s.hi + lanes_all(shape->beyond[i]), &s.up);
             if (!is_symmetric(shape))
-                scale_try(&s, s.lo - lanes_all(beyond[i]), &s.down);
+                scale_try(&s, s.lo - lanes_all(shape->beyond[i]), &s.down);
         }
         if (job->g.weighted && plan->never_worse)
             try_reference_scale(job, shape, &s);
@@ -260,6 +315,8 @@ LANES_OP void search_scale(struct job *job, const struct shape *shape, int ends,
         } else {
             try_scale(job, shape, plan, &s, scale_better(s.up, s.down));
         }
+        if (shape->codebook)
+            try_extreme(job, shape, at, s.extreme);
     }
 }
 
@@ -349,14 +406,19 @@ struct row {
     float sigma2;                /* mean square, with importance */
 };
 
-LANES_OP void take(const struct shape *shape, const struct halves *halves, size_t l,
-                   const float *x, struct fields *fields)
+static inline struct row row_part(const struct row *row, size_t first)
 {
-    const struct line line =
-        line_of(shape, lanes_all(halves->d.of[l]), lanes_all(halves->m.of[l]));
+    return (struct row){row->x + first, row->importance ? row->importance + first : NULL,
+                        row->sigma2};
+}
+
+LANES_OP void take(const struct shape *shape, float d, float m, const float *x,
+                   struct fields *fields)
+{
+    const struct line line = line_of(shape, lanes_all(d), lanes_all(m));
     const lanes limit = lanes_all(GROUP_LIMIT), below = lanes_all(-GROUP_LIMIT);
-    fields->d = fp16_from_float(halves->d.of[l]);
-    fields->m = fp16_from_float(halves->m.of[l]);
+    fields->d = fp16_from_float(d);
+    fields->m = fp16_from_float(m);
     for (size_t e = 0; e < QK; e += QUANT_LANES) {
         const lanes level = level_of(&line, lanes_clamp(lanes_load(x + e), below, limit));
         lanes_store_bytes(fields->level + e, level - line.lo);
@@ -364,15 +426,15 @@ LANES_OP void take(const struct shape *shape, const struct halves *halves, size_
 }
 
 /* The error in importance as a user computes it: of the input as given, in double. */
-static double true_error(const struct shape *shape, const struct fields *fields, const float *x,
-                         const float *importance)
+static double true_error(const struct shape *shape, const struct fields *fields,
+                         const struct row *row)
 {
     const float d = fp16_to_float(fields->d), m = fp16_to_float(fields->m);
     double error = 0;
     for (size_t e = 0; e < QK; e++) {
         const float y = d * ((float)fields->level[e] + shape->lo) + m;
-        const double r = (double)x[e] - (double)y;
-        error += (importance ? (double)importance[e] : 1) * r * r;
+        const double r = (double)row->x[e] - (double)y;
+        error += (row->importance ? (double)row->importance[e] : 1) * r * r;
     }
     return error;
 }
@@ -395,47 +457,51 @@ LANES_OP void find_doubtful(const struct job *job, const struct shape *shape,
     }
 }
 
-LANES_OP void store_block(const struct job *job, const struct shape *shape, size_t l,
-                          const struct row *row, bool doubtful, void *block)
+/* Takes d and m if that is better than the fields are. */
+LANES_OP void take_if_better(const struct shape *shape, float d, float m, const struct row *row,
+                             struct fields *fields)
 {
-    const float *x = row->x + l * QK, *a = row->importance ? row->importance + l * QK : NULL;
-    struct fields fields, nearest;
-    take(shape, &job->best, l, x, &fields);
+    struct fields other;
+    take(shape, d, m, row->x, &other);
+    if (true_error(shape, &other, row) < true_error(shape, fields, row))
+        *fields = other;
+}
+
+/* Of elements beyond the limit of a group the search cannot tell which is the largest: its sign
+ * is that of rounding to nearest, or the other. */
+LANES_OP void store_block(const struct job *job, const struct shape *shape, size_t l,
+                          const struct row *block_row, bool doubtful, void *block)
+{
+    const float d = job->nearest.d.of[l], m = job->nearest.m.of[l];
+    struct fields fields;
+    take(shape, job->best.d.of[l], job->best.m.of[l], block_row->x, &fields);
     if (doubtful) {
-        take(shape, &job->nearest, l, x, &nearest);
-        if (true_error(shape, &nearest, x, a) < true_error(shape, &fields, x, a))
-            fields = nearest;
+        take_if_better(shape, d, m, block_row, &fields);
+        if (!shape->has_offset && !is_symmetric(shape))
+            take_if_better(shape, -d, m, block_row, &fields);
     }
     shape->pack(&fields, block);
 }
 
 /* ---- Rows -------------------------------------------------------------------------------- */
 
-static void weigh(struct group *g, float sigma2)
+LANES_OP void weigh(const struct shape *shape, struct group *g, float sigma2)
 {
-    group_floats of_row;
+    group_floats squares;
     if (!g->weighted) {
         FOR_LANES (at)
             for (size_t i = 0; i < g->len; i++)
                 lanes_store(&g->w[i][at], lanes_all(1));
         return;
     }
-    part_fill(&of_row, 0, GROUP, sigma2);
+    part_fill(&squares, 0, GROUP, sigma2);
+    if (shape->codebook) {
+        group_squares(g, &squares);
+        for (size_t l = 0; l < GROUP; l++)
+            squares.of[l] *= 2.0f / QK;
+    }
     group_normalise(g, 1);
-    group_weigh_importance(g, &of_row);
-}
-
-/* Mean square of a row within the limit of a group, in float over 16 columns. */
-static float mean_square(const float *x, size_t n)
-{
-    const lanes limit = lanes_all(GROUP_LIMIT), below = lanes_all(-GROUP_LIMIT);
-    group_floats sums = {{0}};
-    for (size_t i = 0; i < n; i += GROUP)
-        FOR_LANES (at) {
-            const lanes v = lanes_clamp(lanes_load(x + i + at), below, limit);
-            group_set(&sums, at, lanes_fma(v, v, group_of(&sums, at)));
-        }
-    return part_sum(&sums, 0, GROUP) / (float)n;
+    group_weigh_importance(g, &squares);
 }
 
 LANES_OP void encode_group(struct job *job, const struct shape *shape, const struct plan *plan,
@@ -445,14 +511,16 @@ LANES_OP void encode_group(struct job *job, const struct shape *shape, const str
     group_load(&job->g, row->x, row->importance, n);
     round_to_nearest(job, shape);
     if (job->g.weighted ? plan->weighted_ends : plan->ends) {
-        weigh(&job->g, row->sigma2);
+        weigh(shape, &job->g, row->sigma2);
         search(job, shape, plan);
         find_doubtful(job, shape, &doubtful);
     } else {
         job->best = job->nearest;
     }
-    for (size_t l = 0; l < n; l++, blocks += shape->block_bytes)
-        store_block(job, shape, l, row, doubtful.of[l] > 0, blocks);
+    for (size_t l = 0; l < n; l++) {
+        const struct row block = row_part(row, l * QK);
+        store_block(job, shape, l, &block, doubtful.of[l] > 0, blocks + l * shape->block_bytes);
+    }
 }
 
 LANES_OP void encode(const struct shape *shape, const struct plan *plan, const struct row *row,
@@ -462,8 +530,7 @@ LANES_OP void encode(const struct shape *shape, const struct plan *plan, const s
     job.g.len = QK;
     for (size_t i = 0; i < n; i += QK * GROUP) {
         const size_t left = (n - i) / QK;
-        const struct row part = {row->x + i, row->importance ? row->importance + i : NULL,
-                                 row->sigma2};
+        const struct row part = row_part(row, i);
         encode_group(&job, shape, plan, &part, left < GROUP ? left : GROUP,
                      blocks + i / QK * shape->block_bytes);
     }
@@ -473,24 +540,27 @@ LANES_OP void encode(const struct shape *shape, const struct plan *plan, const s
     QUANT_ENCODER(name, preset)                                                                \
     {                                                                                          \
         static const struct plan plan = {__VA_ARGS__};                                         \
-        const struct row row = {x, importance, importance ? mean_square(x, n) : 0};            \
+        const struct row row = {x, importance, importance ? group_mean_square(x, n) : 0};      \
         encode(&shape_##name, &plan, &row, n, blocks);                                         \
     }
 /* clang-format off */
-/*                     ends weighted repeats neighbours never worse */
-ENCODER(q4_0, fast,    0,   6,       1,      0,          false)
-ENCODER(q4_0, default, 3,   12,      1,      1,          false)
-ENCODER(q4_0, best,    16,  16,      3,      2,          true)
-ENCODER(q5_0, fast,    0,   4,       1,      0,          false)
-ENCODER(q5_0, default, 3,   12,      1,      0,          false)
-ENCODER(q5_0, best,    16,  16,      3,      2,          true)
-ENCODER(q8_0, fast,    0,   0,       0,      0,          false)
-ENCODER(q8_0, default, 4,   4,       0,      0,          false)
-ENCODER(q8_0, best,    16,  16,      3,      2,          true)
-ENCODER(q4_1, fast,    2,   5,       1,      0,          false)
-ENCODER(q4_1, default, 4,   8,       1,      0,          false)
-ENCODER(q4_1, best,    8,   8,       3,      2,          true)
-ENCODER(q5_1, fast,    2,   5,       1,      0,          false)
-ENCODER(q5_1, default, 4,   8,       1,      0,          false)
-ENCODER(q5_1, best,    8,   8,       3,      2,          true)
+/*                       ends weighted repeats neighbours never worse */
+ENCODER(q4_0,   fast,    0,   6,       1,      0,          false)
+ENCODER(q4_0,   default, 3,   12,      1,      1,          false)
+ENCODER(q4_0,   best,    16,  16,      3,      2,          true)
+ENCODER(q5_0,   fast,    0,   4,       1,      0,          false)
+ENCODER(q5_0,   default, 3,   12,      1,      0,          false)
+ENCODER(q5_0,   best,    16,  16,      3,      2,          true)
+ENCODER(q8_0,   fast,    0,   0,       0,      0,          false)
+ENCODER(q8_0,   default, 4,   4,       0,      0,          false)
+ENCODER(q8_0,   best,    16,  16,      3,      2,          true)
+ENCODER(q4_1,   fast,    2,   5,       1,      0,          false)
+ENCODER(q4_1,   default, 4,   8,       1,      0,          false)
+ENCODER(q4_1,   best,    8,   8,       3,      2,          true)
+ENCODER(q5_1,   fast,    2,   5,       1,      0,          false)
+ENCODER(q5_1,   default, 4,   8,       1,      0,          false)
+ENCODER(q5_1,   best,    8,   8,       3,      2,          true)
+ENCODER(iq4_nl, fast,    4,   6,       1,      0,          false)
+ENCODER(iq4_nl, default, 12,  10,      1,      1,          false)
+ENCODER(iq4_nl, best,    16,  16,      3,      2,          true)
 /* clang-format on */

@@ -1,71 +1,67 @@
-/* Blocks whose levels come from a short codebook: IQ4_NL, IQ4_XS, MXFP4. */
-#ifndef QUANT_CODEBOOK_H
-#define QUANT_CODEBOOK_H
-
-#include "quant/kernels/level.h"
-#include "quant/kernels/search_block.h"
-
-#define codebook_init          LEVEL_NAME(codebook_init)
-#define codebook_error         LEVEL_NAME(codebook_error)
-#define codebook_sums          LEVEL_NAME(codebook_sums)
-#define codebook_search        LEVEL_NAME(codebook_search)
-#define codebook_search_end    LEVEL_NAME(codebook_search_end)
-#define codebook_nearest_scale LEVEL_NAME(codebook_nearest_scale)
-#define codebook_true_error    LEVEL_NAME(codebook_true_error)
-
-#define CODEBOOK_MAX  16
-#define CODEBOOK_BINS 512
-
 /*
- * Levels in ascending order. They are integers, so that every border between two nearest
- * levels is a multiple of 1/2: cut into bins of that width, the range has one nearest level
- * a bin, which a table finds without a branch.
+ * Levels that are not all integers of a range: the sixteen of IQ4_NL and IQ4_XS, denser around
+ * zero, and the fifteen different values of a 4-bit float (E2M1), doubled.
+ *
+ * The nearest of them without a search: the parabola
+ *
+ *     at(v) = centre + slope * v - bend * v * |v|
+ *
+ * straightens the levels out so far that the border between level k and level k + 1 comes to
+ * within 0.12 of k. Rounding at(v) therefore gives the k of the only border that can be near,
+ * and one comparison with it the level. Inside quant/kernels/ only.
  */
+#ifndef QUANT_KERNELS_CODEBOOK_H
+#define QUANT_KERNELS_CODEBOOK_H
+
+#include "quant/kernels/lanes.h"
+
 struct codebook {
-    size_t n;
-    float level[CODEBOOK_MAX];
-    float last_bin;
-    uint8_t bin[CODEBOOK_BINS]; /* index of the level */
+    float slope, bend, centre;
+    float level[17];  /* ascending; the last is repeated up to the end */
+    unsigned shift;   /* (level - level[0]) >> shift differs for all levels: */
+    uint8_t code[32]; /* what is stored for them */
 };
 
-/* levels[n - 1] - levels[0] is at most 255. */
-void codebook_init(struct codebook *book, const int8_t *levels, size_t n);
+static const struct codebook codebook_iq4 = {
+    0.0895f,
+    0.00023f,
+    7.339f,
+    {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113, 113},
+    3,
+    {0, 0, 1, 0,  0,  2, 0,  3, 0,  4, 0, 5,  0, 6, 7, 0,
+     8, 9, 0, 10, 11, 0, 12, 0, 13, 0, 0, 14, 0, 0, 15},
+};
 
-/* Index of the level nearest to v; of two, the upper one. NaN gives 0. */
-static inline size_t codebook_nearest(const struct codebook *book, float v)
+/* Code 8, a second zero, is not used. */
+static const struct codebook codebook_fp4 = {
+    1.14f, 0.049f,
+    6.5f,  {-12, -8, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 8, 12, 12, 12},
+    0,     {15, 0, 0, 0, 14, 0, 13, 0, 12, 11, 10, 9, 0, 1, 2, 3, 4, 0, 5, 0, 6, 0, 0, 0, 7},
+};
+
+/* The nearest level; of two the upper one. NaN gives the lowest. */
+LANES_OP lanes codebook_level(const struct codebook *book, lanes v)
 {
-    float bin = 2 * (v - book->level[0]);
-    bin = bin > 0 ? bin : 0;
-    bin = bin < book->last_bin ? bin : book->last_bin;
-    return book->bin[(int)bin];
+    const lanes in = lanes_clamp(v, lanes_all(book->level[0]), lanes_all(book->level[16]));
+    const lanes slope =
+        lanes_fnma(lanes_all(book->bend), lanes_abs(in), lanes_all(book->slope));
+    const lanes at = lanes_fma(slope, in, lanes_all(book->centre));
+    const lanes below = lanes_lookup(book->level, at),
+                above = lanes_lookup(book->level + 1, at);
+    const lanes border = (below + above) * lanes_all(0.5f);
+    return lanes_select(lanes_less(in, border), below, above);
 }
 
-/* Weighted squared error of a block when every element takes its nearest level. */
-float codebook_error(const struct codebook *book, const struct search_block *block,
-                     float scale);
+/* The nearest level of a type: of its codebook, or where it has none of the integers lo..hi. */
+LANES_OP lanes level_nearest(const struct codebook *book, lanes v, lanes lo, lanes hi)
+{
+    return book ? codebook_level(book, v) : lanes_level(v, lo, hi);
+}
 
-/* Sums for a least-squares fit of the scale to those levels l, of which r = x - scale * l is
- * the residual: sum w r l and sum w l^2; and sum w r^2, the error. */
-struct codebook_sums {
-    float rl, ll, rr;
-};
-struct codebook_sums codebook_sums(const struct codebook *book,
-                                   const struct search_block *block, float scale);
-
-/* The least error found with a scale of either sign; scale 0 for a block of zeros. */
-struct search_line codebook_search(const struct codebook *book,
-                                   const struct search_block *block);
-
-/* The same with the extreme element close to level[end], that is with one sign. */
-struct search_line codebook_search_end(const struct codebook *book,
-                                       const struct search_block *block, size_t end);
-
-/* The scale that maps the element of largest magnitude onto the level of largest
- * magnitude, level[0]: rounding to nearest. */
-float codebook_nearest_scale(const struct codebook *book, const struct search_job *job);
-
-/* search_true_error of the levels nearest to the elements. */
-double codebook_true_error(const struct codebook *book, const struct search_job *job,
-                           float scale);
+/* What is stored for levels that are given from 0 on. */
+static inline uint8_t codebook_code(const struct codebook *book, uint8_t level)
+{
+    return book->code[level >> book->shift];
+}
 
 #endif

@@ -16,6 +16,7 @@
 #ifndef QUANT_KERNELS_FIT_SCALE_H
 #define QUANT_KERNELS_FIT_SCALE_H
 
+#include "quant/kernels/codebook.h"
 #include "quant/kernels/group.h"
 
 /* Scales of one vector of blocks, in z, with the error that remains and S(qq). */
@@ -31,7 +32,8 @@ struct scale_search {
     lanes extreme; /* z = x / extreme; 0 for a block of zeros */
     lanes least;   /* what is left of an exact fit is noise, and counts as this */
     lanes lo, hi;
-    struct scale_fit up, down; /* the scale has the sign of `extreme`, or the other */
+    const struct codebook *codebook; /* NULL: the levels are the integers lo..hi */
+    struct scale_fit up, down;       /* the scale has the sign of `extreme`, or the other */
 };
 
 LANES_OP void scale_start(struct scale_search *s)
@@ -81,7 +83,7 @@ LANES_OP void scale_try(const struct scale_search *s, lanes by, struct scale_fit
     const lanes scale = lanes_inverse(by);
     lanes rr = lanes_all(0), rq = rr, qq = rr;
     for (size_t i = 0; i < s->g->len; i++) {
-        const lanes q = lanes_level(s->z[i] * by, s->lo, s->hi);
+        const lanes q = level_nearest(s->codebook, s->z[i] * by, s->lo, s->hi);
         const lanes r = lanes_fnma(scale, q, s->z[i]);
         const lanes wq = group_w(s->g, i, s->at) * q, wr = group_w(s->g, i, s->at) * r;
         qq = lanes_fma(wq, q, qq);
@@ -95,7 +97,7 @@ LANES_OP void scale_try(const struct scale_search *s, lanes by, struct scale_fit
     scale_keep(fit, best);
 }
 
-/* Two candidates: the extreme element lands `beyond` levels past either end of the range. */
+/* Two candidates: the extreme element lands by `beyond` past either end of the range. */
 LANES_OP void scale_try_ends(struct scale_search *s, float beyond)
 {
     scale_try(s, s->hi + lanes_all(beyond), &s->up);

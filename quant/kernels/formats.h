@@ -60,8 +60,8 @@ QUANT_DECODER(iq2_xs);
 QUANT_DECODER(iq2_s);
 QUANT_DECODER(iq3_xxs);
 QUANT_DECODER(iq3_s);
-QUANT_CODEC(iq4_nl);
-QUANT_CODEC(iq4_xs);
+QUANT_SEARCHED(iq4_nl);
+QUANT_SEARCHED(iq4_xs);
 /* ternary.c */
 QUANT_CODEC(tq1_0);
 QUANT_CODEC(tq2_0);

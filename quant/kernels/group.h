@@ -119,7 +119,34 @@ LANES_OP void group_load(struct group *g, const float *x, const float *importanc
         group_transpose(importance, g->len, blocks, g->a);
 }
 
-/* ---- Weights --------------------------------------------------------------------------- */
+/* Mean square of a row of whole groups of columns within the limit, in float over 16 columns.
+ */
+LANES_OP float group_mean_square(const float *x, size_t n)
+{
+    const lanes limit = lanes_all(GROUP_LIMIT), below = lanes_all(-GROUP_LIMIT);
+    group_floats sums = {{0}};
+    for (size_t i = 0; i < n; i += GROUP)
+        FOR_LANES (at) {
+            const lanes v = lanes_clamp(lanes_load(x + i + at), below, limit);
+            group_set(&sums, at, lanes_fma(v, v, group_of(&sums, at)));
+        }
+    return part_sum(&sums, 0, GROUP) / (float)n;
+}
+
+/* ---- Measures and weights
+ * --------------------------------------------------------------------------- */
+
+/* The element of largest magnitude, the first of several. */
+LANES_OP lanes group_extreme(const struct group *g, size_t at)
+{
+    lanes extreme = lanes_all(0);
+    for (size_t i = 0; i < g->len; i++) {
+        const lanes x = group_x(g, i, at);
+        const lanes_mask larger = lanes_less(lanes_abs(extreme), lanes_abs(x));
+        extreme = lanes_select(larger, x, extreme);
+    }
+    return extreme;
+}
 
 /* Sums of squares of each block. */
 LANES_OP void group_squares(const struct group *g, group_floats *squares)
@@ -154,7 +181,8 @@ LANES_OP void group_normalise(struct group *g, size_t part)
     }
 }
 
-/* (s * sigma)^power + |x|^power, power 1 or 2, with the sums of squares of the blocks. */
+/* (s * sigma)^power + |x|^power, power 1 or 2, with the sums of squares of the blocks; all the
+ * same where power is 0. */
 LANES_OP void group_weigh_magnitude(struct group *g, const group_floats *squares, int power,
                                     float s)
 {
@@ -164,7 +192,9 @@ LANES_OP void group_weigh_magnitude(struct group *g, const group_floats *squares
         const lanes sigma = lanes_sqrt(mean);
         for (size_t i = 0; i < g->len; i++) {
             const lanes x = group_x(g, i, at);
-            lanes w = sigma + lanes_abs(x);
+            lanes w = lanes_all(1);
+            if (power == 1)
+                w = sigma + lanes_abs(x);
             if (power == 2)
                 w = lanes_fma(x, x, mean);
             lanes_store(&g->w[i][at], lanes_max(w, floor));

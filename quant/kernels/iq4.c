@@ -1,7 +1,9 @@
-/* IQ4_NL and IQ4_XS: sixteen levels, denser around zero. */
+/* Decoders of IQ4_NL and IQ4_XS, and the packing of the latter. The encoders are in
+ * basic_encode.c and k_scale_encode.c. */
 #include "quant/blocks.h"
 #include "quant/kernels/bytes.h"
 #include "quant/kernels/formats.h"
+#include "quant/kernels/k_quants.h"
 #include "quant/fp.h"
 
 #define SUB 32 /* elements of a block of IQ4_NL and of a sub-block of IQ4_XS */
@@ -42,3 +44,21 @@ QUANT_DECODER(iq4_xs)
             decode_sub(b->qs + 16 * j, d * (float)scale_at(b, j), out);
     }
 }
+
+static void pack_iq4_xs(const struct k_fields *fields, void *block)
+{
+    struct block_iq4_xs *b = block;
+    *b = (struct block_iq4_xs){.d = fields->params.d};
+    for (size_t j = 0; j < N_SUB; j++) {
+        const unsigned stored = (unsigned)(fields->params.scale[j] - SCALE_LO);
+        b->scales_l[j / 2] |= (uint8_t)((stored & 0xf) << 4 * (j % 2));
+        b->scales_h |= (uint16_t)((stored >> 4) << 2 * j);
+    }
+    for (size_t e = 0; e < QK_K; e++) {
+        const unsigned code = codebook_code(&codebook_iq4, fields->level[e]);
+        b->qs[e / SUB * 16 + e % 16] |= (uint8_t)(code << e % SUB / 16 * 4);
+    }
+}
+
+const struct k_type k_type_iq4_xs = {K_SHAPE_iq4_xs, sizeof(struct block_iq4_xs), NULL,
+                                     pack_iq4_xs};

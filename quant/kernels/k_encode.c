@@ -107,11 +107,48 @@ struct result {
     bool doubtful;
 };
 
+static bool has_largest_d(const struct k_job *job, size_t first)
+{
+    return fabsf(job->nearest.d.of[first]) >= 65504;
+}
+
 /* Doubtful is what is not clearly better than rounding to nearest: sums in float cannot tell
  * what is almost the same, nor elements beyond the limit of a group. */
 static bool is_doubtful(const struct k_job *job, size_t first, float bound, float nearest)
 {
-    return !(bound < nearest * 0.999f) || fabsf(job->nearest.d.of[first]) >= 65504;
+    return !(bound < nearest * 0.999f) || has_largest_d(job, first);
+}
+
+static float extreme_of(const float *x, size_t n)
+{
+    float extreme = 0;
+    for (size_t i = 0; i < n; i++)
+        extreme = fabsf(x[i]) > fabsf(extreme) ? x[i] : extreme;
+    return extreme;
+}
+
+/* Rounding to nearest where d is as large as it can be: of elements beyond the limit of a group
+ * the group does not tell which is the extreme. */
+static void take_largest(const struct k_shape *shape, const float *x, struct k_params *out)
+{
+    const size_t len = QK_K / (size_t)shape->n_sub;
+    const float lo = (float)shape->scale_lo, hi = (float)shape->scale_hi;
+    const float level_lo = (float)shape->level_lo;
+    const float d = copysignf(65504, extreme_of(x, QK_K) / level_lo / lo);
+    out->d = fp16_from_float(d);
+    for (size_t j = 0; j < (size_t)shape->n_sub; j++) {
+        const float scale = extreme_of(x + j * len, len) / level_lo / d;
+        out->scale[j] = (int8_t)rintf(fminf(fmaxf(scale, lo), hi));
+    }
+}
+
+static void take_nearest(const struct k_job *job, const struct k_shape *shape, size_t k,
+                         const float *x, struct k_fields *fields)
+{
+    take_params(shape, &job->nearest, k, 1, &fields->params);
+    if (!shape->min_hi && has_largest_d(job, k * (size_t)shape->n_sub))
+        take_largest(shape, x, &fields->params);
+    take_levels(shape, x, &fields->params, fields->level);
 }
 
 static void store_super(const struct k_encoder *e, const struct k_job *job, size_t k,
@@ -121,8 +158,7 @@ static void store_super(const struct k_encoder *e, const struct k_job *job, size
     take_params(e->shape, result->params, k, result->sign, &fields.params);
     take_levels(e->shape, super->x, &fields.params, fields.level);
     if (result->doubtful) {
-        take_params(e->shape, &job->nearest, k, 1, &nearest.params);
-        take_levels(e->shape, super->x, &nearest.params, nearest.level);
+        take_nearest(job, e->shape, k, super->x, &nearest);
         if (true_error(e->shape, super, &nearest) < true_error(e->shape, super, &fields))
             fields = nearest;
     }

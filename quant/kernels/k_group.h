@@ -7,6 +7,7 @@
 #ifndef QUANT_KERNELS_K_GROUP_H
 #define QUANT_KERNELS_K_GROUP_H
 
+#include "quant/kernels/codebook.h"
 #include "quant/kernels/group.h"
 #include "quant/kernels/k_quants.h"
 
@@ -37,6 +38,7 @@ LANES_OP size_t k_supers(const struct k_shape *shape)
  * level = x * inverse + shift, y = scale * level - min. */
 struct k_line {
     lanes scale, min, inverse, shift, lo, hi;
+    const struct codebook *codebook;
 };
 
 LANES_OP struct k_line k_line_of(const struct k_shape *shape, lanes scale, lanes min)
@@ -47,7 +49,8 @@ LANES_OP struct k_line k_line_of(const struct k_shape *shape, lanes scale, lanes
                            inverse,
                            min * inverse,
                            lanes_all((float)shape->level_lo),
-                           lanes_all((float)shape->level_hi)};
+                           lanes_all((float)shape->level_hi),
+                           shape->codebook};
 }
 
 LANES_OP struct k_line k_line_at(const struct k_shape *shape, const struct k_lanes *p,
@@ -59,7 +62,8 @@ LANES_OP struct k_line k_line_at(const struct k_shape *shape, const struct k_lan
 
 LANES_OP lanes k_level(const struct k_line *line, lanes x)
 {
-    return lanes_level(lanes_fma(x, line->inverse, line->shift), line->lo, line->hi);
+    const lanes level = lanes_fma(x, line->inverse, line->shift);
+    return level_nearest(line->codebook, level, line->lo, line->hi);
 }
 
 /* What is left of x: x - y. */

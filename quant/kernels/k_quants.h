@@ -3,21 +3,24 @@
  * integer scales (and mins) of their own. Inside quant/ only.
  *
  * One model covers all five:  y = (d * scale) * (level + level_lo) - (dmin * min)
- * where types without mins have min_hi = 0 and dmin = 0.
+ * where types without mins have min_hi = 0 and dmin = 0. IQ4_XS is another one of its kind,
+ * with levels from a codebook.
  */
 #ifndef QUANT_K_QUANTS_H
 #define QUANT_K_QUANTS_H
 
+#include "quant/kernels/codebook.h"
 #include "quant/kernels/level.h"
 #include "quant/blocks.h"
 
 #include <stddef.h>
 
-#define k_type_q2_K LEVEL_NAME(k_type_q2_K)
-#define k_type_q3_K LEVEL_NAME(k_type_q3_K)
-#define k_type_q4_K LEVEL_NAME(k_type_q4_K)
-#define k_type_q5_K LEVEL_NAME(k_type_q5_K)
-#define k_type_q6_K LEVEL_NAME(k_type_q6_K)
+#define k_type_q2_K   LEVEL_NAME(k_type_q2_K)
+#define k_type_q3_K   LEVEL_NAME(k_type_q3_K)
+#define k_type_q4_K   LEVEL_NAME(k_type_q4_K)
+#define k_type_q5_K   LEVEL_NAME(k_type_q5_K)
+#define k_type_q6_K   LEVEL_NAME(k_type_q6_K)
+#define k_type_iq4_xs LEVEL_NAME(k_type_iq4_xs)
 
 #define K_SUB_MAX 16 /* sub-blocks of a super-block, at most */
 
@@ -30,18 +33,21 @@ struct k_shape {
     /* With importance the search weighs by importance * sqrt(sigma_factor * mean of x^2
      * + x^2); 0: by importance alone. */
     int sigma_factor;
-    /* Without, by (s * sigma)^power + |x|^power, sigma being that of the sub-block. */
+    /* Without, by (s * sigma)^power + |x|^power, sigma being that of the sub-block; by
+     * nothing where power is 0. */
     int power;
     float s;
+    const struct codebook *codebook; /* of the levels; NULL: all integers lo..hi */
 };
 
 /* clang-format off */
-/*                    sub-blocks  levels   scales     mins  sigma  power, s */
-#define K_SHAPE_q2_K {16,         0, 3,    0, 15,     15,   1,     1, 0.5f}
-#define K_SHAPE_q3_K {16,         -4, 3,   -32, 31,   0,    2,     2, 1.4f}
-#define K_SHAPE_q4_K {8,          0, 15,   0, 63,     63,   2,     1, 1}
-#define K_SHAPE_q5_K {8,          0, 31,   0, 63,     63,   2,     1, 1}
-#define K_SHAPE_q6_K {16,         -32, 31, -128, 127, 0,    0,     2, 1}
+/*                    sub-blocks  levels   scales     mins  sigma  power, s, codebook */
+#define K_SHAPE_q2_K {16,         0, 3,    0, 15,     15,   1,     1, 0.5f, NULL}
+#define K_SHAPE_q3_K {16,         -4, 3,   -32, 31,   0,    2,     2, 1.4f, NULL}
+#define K_SHAPE_q4_K {8,          0, 15,   0, 63,     63,   2,     1, 1, NULL}
+#define K_SHAPE_q5_K {8,          0, 31,   0, 63,     63,   2,     1, 1, NULL}
+#define K_SHAPE_q6_K {16,         -32, 31, -128, 127, 0,    0,     2, 1, NULL}
+#define K_SHAPE_iq4_xs {8,        -127, 113, -32, 31, 0,    2,     0, 0, &codebook_iq4}
 /* clang-format on */
 
 /* The parameters of a super-block: half-precision bits and integers. */
@@ -61,10 +67,11 @@ struct k_fields {
 struct k_type {
     struct k_shape shape;
     size_t block_bytes;
-    void (*unpack)(const void *block, struct k_fields *fields);
+    void (*unpack)(const void *block, struct k_fields *fields); /* NULL for IQ4_XS */
     void (*pack)(const struct k_fields *fields, void *block);
 };
 
-extern const struct k_type k_type_q2_K, k_type_q3_K, k_type_q4_K, k_type_q5_K, k_type_q6_K;
+extern const struct k_type k_type_q2_K, k_type_q3_K, k_type_q4_K, k_type_q5_K, k_type_q6_K,
+    k_type_iq4_xs;
 
 #endif

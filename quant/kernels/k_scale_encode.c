@@ -1,5 +1,5 @@
 /*
- * Encoders of Q3_K and Q6_K: y = d * scale * level, scale and level of either sign.
+ * Encoders of Q3_K, Q6_K and IQ4_XS: y = d * scale * level, scale and level of either sign.
  *
  * (a) The best scale of each sub-block by itself, of either sign; (b) of a row of values for d
  * the one for which integer scales come closest, by the curvature of the error around each
@@ -14,7 +14,7 @@
 /* How much is searched: one row a preset. */
 struct plan {
     int ends; /* places where the extreme element lands, at either end of the range: */
-    float beyond, step;     /* the first in levels beyond the end, the others further in */
+    float beyond, step;     /* the first beyond the end, the others further in */
     int repeats;            /* times that the best scales are rounded again */
     int starts;             /* values of d, for either sign: */
     float widest, narrower; /* see best_start */
@@ -48,7 +48,8 @@ LANES_OP void make_wishes(const struct group *g, const struct k_shape *shape,
         struct scale_search s = {.g = g,
                                  .at = at,
                                  .lo = lanes_all((float)shape->level_lo),
-                                 .hi = lanes_all((float)shape->level_hi)};
+                                 .hi = lanes_all((float)shape->level_hi),
+                                 .codebook = shape->codebook};
         scale_start(&s);
         for (int i = 0; i < plan->ends; i++)
             scale_try_ends(&s, plan->beyond - (float)i * plan->step);
@@ -216,15 +217,8 @@ LANES_OP void snap(const struct k_shape *shape, struct k_lanes *p)
 LANES_OP void round_to_nearest(const struct group *g, const struct k_shape *shape,
                                struct k_lanes *p)
 {
-    FOR_LANES (at) {
-        lanes low = lanes_all(0), high = low;
-        for (size_t i = 0; i < g->len; i++) {
-            low = lanes_min(group_x(g, i, at), low);
-            high = lanes_max(group_x(g, i, at), high);
-        }
-        const lanes extreme = lanes_select(lanes_less(high, lanes_all(0) - low), low, high);
-        group_set(&p->scale, at, extreme / lanes_all((float)shape->level_lo));
-    }
+    FOR_LANES (at)
+        group_set(&p->scale, at, group_extreme(g, at) / lanes_all((float)shape->level_lo));
     snap(shape, p);
 }
 
@@ -233,15 +227,17 @@ LANES_OP void round_to_nearest(const struct group *g, const struct k_shape *shap
  * the lowest level and goes on from there, for which the last rounds stand. */
 LANES_OP void make_reference(struct k_job *job, const struct k_shape *shape)
 {
+    const float step = shape->codebook ? 1 : 0.1f;
     struct k_lanes *p = &job->reference;
     FOR_LANES (at) {
         struct scale_search s = {.g = &job->g,
                                  .at = at,
                                  .lo = lanes_all((float)shape->level_lo),
-                                 .hi = lanes_all((float)shape->level_hi)};
+                                 .hi = lanes_all((float)shape->level_hi),
+                                 .codebook = shape->codebook};
         scale_start(&s);
         for (int i = -9; i <= 9; i++)
-            scale_try(&s, s.lo - lanes_all(0.1f * (float)i), &s.down);
+            scale_try(&s, s.lo - lanes_all(step * (float)i), &s.down);
         for (int i = 0; i < 5; i++)
             scale_try(&s, lanes_inverse(s.down.scale), &s.down);
         group_set(&p->scale, at, s.down.scale * s.extreme);
@@ -299,12 +295,16 @@ LANES_OP void search(struct k_job *job, const struct k_shape *shape, const struc
 
 TYPE(q3_K)
 TYPE(q6_K)
+TYPE(iq4_xs)
 /* clang-format off */
-/*                     never worse     ends beyond step  repeats starts widest  narrower scales refits */
-ENCODER(q3_K, fast,    NULL,           3,   0.6f,  0.6f, 1,      16,    35,     0.5f,    2,     1)
-ENCODER(q3_K, default, NULL,           8,   1.2f,  0.3f, 1,      32,    35.75f, 0.25f,   2,     1)
-ENCODER(q3_K, best,    reference_q3_K, 16,  1.8f,  0.2f, 3,      64,    36,     0.125f,  3,     3)
-ENCODER(q6_K, fast,    NULL,           3,   1.0f,  1.0f, 0,      16,    142,    1.5f,    2,     0)
-ENCODER(q6_K, default, NULL,           12,  1.3f,  0.55f, 0,     32,     142,    0.75f,   2,      1)
-ENCODER(q6_K, best,    reference_q6_K, 24,  1.0f,  0.4f, 1,      64,    146,    0.5f,    4,     3)
+/*                       never worse       ends beyond step   repeats starts widest  narrower scales refits */
+ENCODER(q3_K,   fast,    NULL,             3,   0.6f,  0.6f,  1,      16,    35,     0.5f,    2,     1)
+ENCODER(q3_K,   default, NULL,             8,   1.2f,  0.3f,  1,      32,    35.75f, 0.25f,   2,     1)
+ENCODER(q3_K,   best,    reference_q3_K,   16,  1.8f,  0.2f,  3,      64,    36,     0.125f,  3,     3)
+ENCODER(q6_K,   fast,    NULL,             3,   1.0f,  1.0f,  0,      16,    142,    1.5f,    2,     0)
+ENCODER(q6_K,   default, NULL,             12,  1.3f,  0.55f, 0,      32,    142,    0.75f,   2,     1)
+ENCODER(q6_K,   best,    reference_q6_K,   24,  1.0f,  0.4f,  1,      64,    146,    0.5f,    4,     3)
+ENCODER(iq4_xs, fast,    NULL,             2,   20,    24,    1,      16,    35,     0.5f,    1,     1)
+ENCODER(iq4_xs, default, NULL,             8,   50,    10,    1,      32,    36,     0.25f,   2,     1)
+ENCODER(iq4_xs, best,    reference_iq4_xs, 20,  55,    4,     3,      64,    36,     0.125f,  3,     3)
 /* clang-format on */

@@ -2,9 +2,9 @@
  * Floats side by side: 16 lanes with AVX-512, 8 with AVX2, 4 with NEON, one in plain C.
  *
  * Whatever is written with these operations gives the same bits at every width: each is exact
- * or correctly rounded, fused multiply-add included, and none looks across lanes. + - * / work
- * on lanes as on floats. Comparisons with a NaN are false; lanes_min and lanes_max then give
- * the second operand. Inside quant/kernels/ only.
+ * or correctly rounded, fused multiply-add included, and none but lanes_any looks across lanes.
+ * + - * / work on lanes as on floats. Comparisons with a NaN are false; lanes_min and lanes_max
+ * then give the second operand. Inside quant/kernels/ only.
  */
 #ifndef QUANT_KERNELS_LANES_H
 #define QUANT_KERNELS_LANES_H
@@ -91,6 +91,18 @@ LANES_OP lanes lanes_select(lanes_mask mask, lanes yes, lanes no)
 LANES_OP lanes lanes_through_half(lanes v)
 {
     return _mm512_cvtph_ps(_mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+
+/* Whether it holds in a lane: to leave out what would change nothing. */
+LANES_OP bool lanes_any(lanes_mask mask)
+{
+    return mask != 0;
+}
+
+/* table[index], index rounded to the nearest of 0..15. */
+LANES_OP lanes lanes_lookup(const float table[16], lanes index)
+{
+    return _mm512_permutexvar_ps(_mm512_cvtps_epi32(index), _mm512_loadu_ps(table));
 }
 
 /* Integers 0..255 as bytes. */
@@ -200,6 +212,20 @@ LANES_OP lanes lanes_through_half(lanes v)
     return _mm256_cvtph_ps(_mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
 
+LANES_OP bool lanes_any(lanes_mask mask)
+{
+    return _mm256_movemask_ps(mask) != 0;
+}
+
+/* Permutations look at three bits of the index: the fourth chooses between the halves. */
+LANES_OP lanes lanes_lookup(const float table[16], lanes index)
+{
+    const __m256i i = _mm256_cvtps_epi32(index);
+    const __m256 low = _mm256_permutevar8x32_ps(_mm256_loadu_ps(table), i);
+    const __m256 high = _mm256_permutevar8x32_ps(_mm256_loadu_ps(table + 8), i);
+    return _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(i, 28)));
+}
+
 LANES_OP void lanes_store_bytes(uint8_t *out, lanes v)
 {
     const __m256i words = _mm256_cvtps_epi32(v);
@@ -301,6 +327,22 @@ LANES_OP lanes lanes_through_half(lanes v)
     return vcvt_f32_f16(vcvt_f16_f32(v));
 }
 
+LANES_OP bool lanes_any(lanes_mask mask)
+{
+    return vmaxvq_u32(mask) != 0;
+}
+
+/* The four bytes of each float by the table instruction. */
+LANES_OP lanes lanes_lookup(const float table[16], lanes index)
+{
+    const uint8_t *bytes = (const uint8_t *)(const void *)table;
+    const uint8x16x4_t all = {
+        {vld1q_u8(bytes), vld1q_u8(bytes + 16), vld1q_u8(bytes + 32), vld1q_u8(bytes + 48)}};
+    const uint32x4_t first = vdupq_n_u32(0x03020100), four = vdupq_n_u32(0x04040404);
+    const uint32x4_t at = vmlaq_u32(first, vcvtnq_u32_f32(index), four);
+    return vreinterpretq_f32_u8(vqtbl4q_u8(all, vreinterpretq_u8_u32(at)));
+}
+
 LANES_OP void lanes_store_bytes(uint8_t *out, lanes v)
 {
     const uint16x4_t halves = vmovn_u32(vcvtq_u32_f32(v));
@@ -385,6 +427,16 @@ LANES_OP lanes lanes_select(lanes_mask mask, lanes yes, lanes no)
 LANES_OP lanes lanes_through_half(lanes v)
 {
     return fp16_to_float(fp16_from_float(v));
+}
+
+LANES_OP bool lanes_any(lanes_mask mask)
+{
+    return mask;
+}
+
+LANES_OP lanes lanes_lookup(const float table[16], lanes index)
+{
+    return table[(int)lanes_round(index)];
 }
 
 LANES_OP void lanes_store_bytes(uint8_t *out, lanes v)

@@ -3,22 +3,106 @@
 #include "quant/kernels/bytes.h"
 #include "quant/kernels/formats.h"
 #include "quant/fp.h"
-#include "quant/kernels/search_block.h"
+#include "quant/kernels/group.h"
 
 #include <math.h>
 #include <string.h>
 
-/* Searches d and stores the elements as 0, 1, 2. A model that was trained to be ternary
- * has d = max |x| in every block, which is the first candidate. */
-static uint16_t fit(const struct search_row *row, size_t first, uint8_t trit[QK_K])
+/* ---- Search: sixteen candidates for the d of one block, one a lane ---------------------- */
+
+struct job {
+    const float *x, *importance; /* the block as given; importance may be NULL */
+    _Alignas(64) float magnitude[QK_K], w[QK_K];
+    group_floats d, error, fitted; /* candidates; `fitted` to the elements that are not 0 */
+};
+
+static void weigh(struct job *job)
 {
-    static const struct search_shape shape = {QK_K, -1, 1};
-    struct search_job job;
-    search_start(&job, row, first, &shape);
-    uint16_t d = search_best_scale(&job, fabsf(search_extreme(job.input, QK_K)));
+    const lanes floor = lanes_all(0x1p-32f);
+    float largest = 0;
     for (size_t i = 0; i < QK_K; i++)
-        trit[i] = (uint8_t)(search_level_of(&job, i, (struct search_halves){d, 0}) + 1);
-    return d;
+        largest = job->importance[i] > largest ? job->importance[i] : largest;
+    const lanes inverse = lanes_inverse(lanes_all(largest));
+    for (size_t i = 0; i < QK_K; i += QUANT_LANES) {
+        const lanes a = lanes_max(lanes_load(job->importance + i) * inverse, floor);
+        lanes_store(job->w + i, largest > 0 ? a : lanes_all(1));
+    }
+}
+
+/* The first candidate is rounding to nearest: a model that was trained to be ternary has
+ * d = max |x| in every block. */
+static void start(struct job *job)
+{
+    float largest = 0;
+    for (size_t i = 0; i < QK_K; i++) {
+        const float magnitude = fabsf(job->x[i]);
+        job->magnitude[i] = magnitude < GROUP_LIMIT ? magnitude : GROUP_LIMIT;
+        job->w[i] = 1;
+        largest = magnitude > largest ? magnitude : largest;
+    }
+    if (job->importance)
+        weigh(job);
+    for (size_t k = 0; k < GROUP; k++, largest *= 0.8f)
+        job->fitted.of[k] = largest;
+}
+
+/* Takes the fitted scales as the candidates, as they are stored. What is larger than half of d
+ * becomes d. */
+static void try_fitted(struct job *job)
+{
+    FOR_LANES (at) {
+        const lanes d = lanes_half_scale(group_of(&job->fitted, at)),
+                    half = d * lanes_all(0.5f);
+        const lanes zero = lanes_all(0);
+        lanes error = zero, x_sum = zero, w_sum = zero;
+        for (size_t i = 0; i < QK_K; i++) {
+            const lanes x = lanes_all(job->magnitude[i]), w = lanes_all(job->w[i]);
+            const lanes_mask some = lanes_less(half, x);
+            const lanes r = lanes_select(some, x - d, x), of_some = lanes_select(some, w, zero);
+            error = lanes_fma(w * r, r, error);
+            x_sum = lanes_fma(of_some, x, x_sum);
+            w_sum = w_sum + of_some;
+        }
+        group_set(&job->d, at, d);
+        group_set(&job->error, at, error);
+        group_set(&job->fitted, at, lanes_select(lanes_less(zero, w_sum), x_sum / w_sum, d));
+    }
+}
+
+/* Stores the elements as 0, 1, 2; returns their error as a user computes it. */
+static double take(const struct job *job, float d, uint8_t trit[QK_K])
+{
+    const float half = 0.5f * d;
+    double error = 0;
+    for (size_t i = 0; i < QK_K; i++) {
+        const int level = (job->x[i] > half) - (job->x[i] < -half);
+        const double r = (double)job->x[i] - (double)(d * (float)level);
+        error += (job->importance ? (double)job->importance[i] : 1) * r * r;
+        trit[i] = (uint8_t)(level + 1);
+    }
+    return error;
+}
+
+/* Searches d for the elements of a block, and stores these. */
+static uint16_t fit(struct job *job, uint8_t trit[QK_K])
+{
+    const int rounds = 4;
+    float nearest = 0, best = 0, least = INFINITY;
+    start(job);
+    for (int round = 0; round < rounds; round++) {
+        try_fitted(job);
+        nearest = round == 0 ? job->d.of[0] : nearest;
+        for (size_t k = 0; k < GROUP; k++) {
+            best = job->error.of[k] < least ? job->d.of[k] : best;
+            least = job->error.of[k] < least ? job->error.of[k] : least;
+        }
+    }
+    const double limit = take(job, nearest, trit);
+    if (take(job, best, trit) > limit) {
+        best = nearest;
+        (void)take(job, best, trit);
+    }
+    return fp16_from_float(best);
 }
 
 /* ---- TQ1_0: five trits a byte -------------------------------------------------------- */
@@ -87,11 +171,13 @@ QUANT_DECODER(tq1_0)
 QUANT_ENCODER(tq1_0, any)
 {
     struct block_tq1_0 *b = blocks;
-    struct search_row row = search_row_of(x, n, importance);
+    struct job job;
     uint8_t trit[QK_K];
     for (size_t i = 0; i + QK_K <= n; i += QK_K, b++) {
         uint8_t *byte = b->qs;
-        b->d = fit(&row, i, trit);
+        job.x = x + i;
+        job.importance = importance ? importance + i : NULL;
+        b->d = fit(&job, trit);
         for (size_t r = 0; r < 3; r++) {
             byte = r == 2 ? b->qh : byte;
             for (size_t m = 0; m < runs[r].bytes; m++)
@@ -117,10 +203,12 @@ QUANT_DECODER(tq2_0)
 QUANT_ENCODER(tq2_0, any)
 {
     struct block_tq2_0 *b = blocks;
-    struct search_row row = search_row_of(x, n, importance);
+    struct job job;
     uint8_t trit[QK_K];
     for (size_t i = 0; i + QK_K <= n; i += QK_K, b++) {
-        b->d = fit(&row, i, trit);
+        job.x = x + i;
+        job.importance = importance ? importance + i : NULL;
+        b->d = fit(&job, trit);
         memset(b->qs, 0, sizeof b->qs);
         for (size_t e = 0; e < QK_K; e++)
             b->qs[e / 128 * 32 + e % 32] |= (uint8_t)(trit[e] << 2 * (e % 128 / 32));

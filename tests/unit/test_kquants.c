@@ -7,7 +7,9 @@
 #include "quant/kernels/formats.h"
 #include "quant/fp.h"
 #include "quant/kernels/k_quants.h"
-#include "quant/kernels/search.h"
+#include "quant/kernels/codebook.h"
+#include "quant/kernels/fit_line.h"
+#include "quant/kernels/fit_scale.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -439,43 +441,128 @@ static void q8_K_decodes(void **state)
 
 /* ---- Search --------------------------------------------------------------------------- */
 
+/* The search runs over as many blocks at a time as the processor has lanes. */
 static void lanes_equal_scalar(void **state)
 {
     (void)state;
-    float x[N_ROW], w[N_ROW], scale[8], offset[8], error[8];
-    uint64_t seed = 3;
-    make_row(LAPLACE, 8, x);
-    for (int i = 0; i < N_ROW; i++)
-        w[i] = (float)uniform(&seed);
-    for (size_t b = 0; b < N_ROW; b += 32) {
-        struct search_block block = {x + b, w + b, 32, 0, 15};
-        for (int k = 0; k < 8; k++) {
-            scale[k] = k == 3 ? 0 : (float)(0.01 * gauss(&seed));
-            offset[k] = (float)(0.1 * gauss(&seed));
+    static const uint32_t searched[] = {GGUF_Q4_0,  GGUF_Q5_1, GGUF_Q2_K,   GGUF_Q3_K,
+                                        GGUF_Q4_K,  GGUF_Q6_K, GGUF_IQ4_NL, GGUF_IQ4_XS,
+                                        GGUF_TQ2_0, GGUF_MXFP4};
+    uint8_t expected[N_ROW * 2], got[N_ROW * 2];
+    float x[N_ROW], importance[N_ROW];
+    make_importance(LOGNORMAL, 8, importance);
+    for (size_t i = 0; i < 2 * sizeof searched / sizeof searched[0] * N_CLASSES; i++) {
+        const uint32_t type = searched[i / 2 / N_CLASSES];
+        const float *w = i % 2 ? importance : NULL;
+        make_row((enum row_class)(i / 2 % N_CLASSES), 8, x);
+        memset(expected, 0, sizeof expected);
+        quant_format_at(type, QUANT_CPU_SCALAR)->encode(x, expected, N_ROW, w);
+        for (int cpu = 0; quant_cpu_name((enum quant_cpu)cpu); cpu++) {
+            if (!quant_cpu_runs((enum quant_cpu)cpu))
+                continue;
+            memset(got, 0, sizeof got);
+            quant_format_at(type, (enum quant_cpu)cpu)->encode(x, got, N_ROW, w);
+            assert_memory_equal(expected, got, sizeof got);
         }
-        search_errors(&block, scale, offset, error, 8);
-        for (int k = 0; k < 8; k++)
-            assert_true(error[k] == search_error(&block, scale[k], offset[k]));
     }
+}
+
+/* x[i] = scale * (i + lo) + offset in block 0, twice that in block 1 and so on. */
+static void fill_group(struct group *g, float scale, float lo, float offset)
+{
+    g->len = 16;
+    g->weighted = false;
+    for (size_t i = 0; i < g->len; i++)
+        for (size_t l = 0; l < GROUP; l++) {
+            g->x[i][l] = (float)(l + 1) * (scale * ((float)i + lo) + offset);
+            g->w[i][l] = 1;
+        }
 }
 
 static void exact_lines_are_found(void **state)
 {
     (void)state;
-    float x[16], w[16];
-    for (int i = 0; i < 16; i++) {
-        x[i] = 0.25f * (float)i - 2;
-        w[i] = 1;
+    struct group g;
+    fill_group(&g, 0.25f, 0, -2);
+    for (size_t l = 0; l < GROUP; l++) {
+        struct line_search s = {.g = &g, .at = l, .top = 15};
+        const float times = (float)(l + 1);
+        line_start(&s, INFINITY);
+        line_try_ends(&s, 15, 0, 0);
+        line_try_ends(&s, 15, 0.4f, 0.4f);
+        line_repeat(&s);
+        const float scale = s.best.scale / s.unit;
+        const float offset = s.mean - scale * s.best.q * s.inverse_weight;
+        assert_true(fabsf(scale - 0.25f * times) < 1e-6f * times);
+        assert_true(fabsf(offset + 2 * times) < 1e-5f * times);
     }
-    struct search_line line =
-        search_scale_offset(&(struct search_block){x, w, 16, 0, 15}, INFINITY);
-    assert_true(fabsf(line.scale - 0.25f) < 1e-6f && fabsf(line.offset + 2) < 1e-5f);
-    line = search_scale(&(struct search_block){x, w, 16, -8, 7});
-    assert_true(fabsf(line.scale - 0.25f) < 1e-6f && line.error < 1e-9f);
-    for (int i = 0; i < 16; i++)
-        x[i] = 2 - 0.25f * (float)i;
-    line = search_scale(&(struct search_block){x, w, 16, -8, 7});
-    assert_true(fabsf(line.scale + 0.25f) < 1e-6f && line.error < 1e-9f);
+}
+
+/* The scale that is better, of either sign. */
+static void check_exact_scale(const struct codebook *codebook, const struct group *g, float lo,
+                              float hi, float expected)
+{
+    for (size_t l = 0; l < GROUP; l++) {
+        struct scale_search s = {.g = g, .at = l, .lo = lo, .hi = hi, .codebook = codebook};
+        scale_start(&s);
+        for (int i = 0; i < 5; i++)
+            scale_try_ends(&s, (float)i * 0.3f);
+        scale_repeat(&s);
+        const struct scale_fit fit = scale_better(s.up, s.down);
+        assert_true(fit.error <= s.least); /* 1e-6 of the squares */
+        assert_true(fabsf(fit.scale * s.extreme / ((float)(l + 1) * expected) - 1) < 1e-6f);
+    }
+}
+
+static void exact_scales_are_found(void **state)
+{
+    (void)state;
+    struct group g;
+    fill_group(&g, 0.25f, -8, 0);
+    check_exact_scale(NULL, &g, -8, 7, 0.25f);
+    fill_group(&g, -0.25f, -8, 0);
+    check_exact_scale(NULL, &g, -8, 7, -0.25f);
+    for (size_t i = 0; i < g.len; i++)
+        for (size_t l = 0; l < GROUP; l++)
+            g.x[i][l] = -0.01f * (float)(l + 1) * codebook_iq4.level[i];
+    check_exact_scale(&codebook_iq4, &g, -127, 113, -0.01f);
+}
+
+/* ---- Codebooks ------------------------------------------------------------------------- */
+
+/* Of two that are as near the upper one. */
+static float nearest_in(const struct codebook *book, float v)
+{
+    float best = book->level[0];
+    for (size_t k = 1; k < 16; k++)
+        if (fabsf(v - book->level[k]) <= fabsf(v - best))
+            best = book->level[k];
+    return best;
+}
+
+static void check_codebook(const struct codebook *book, int unused)
+{
+    uint32_t seen = 0;
+    for (int i = -200 * 64; i <= 200 * 64; i++) {
+        const float v = (float)i / 64;
+        assert_true(codebook_level(book, v) == nearest_in(book, v));
+        assert_true(codebook_level(book, nextafterf(v, -INFINITY)) ==
+                    nearest_in(book, nextafterf(v, -INFINITY)));
+    }
+    for (size_t k = 0; k < 16; k++)
+        seen |= 1u << codebook_code(book, (uint8_t)(book->level[k] - book->level[0]));
+    for (int k = 0; k < 16; k++)
+        assert_true(k == unused || seen >> k & 1);
+    assert_true(codebook_level(book, NAN) == book->level[0]);
+    assert_true(codebook_level(book, -1e38f) == book->level[0]);
+    assert_true(codebook_level(book, 1e38f) == book->level[15]);
+}
+
+static void codebook_levels_are_nearest(void **state)
+{
+    (void)state;
+    check_codebook(&codebook_iq4, 16);
+    check_codebook(&codebook_fp4, 8); /* a second zero, not used */
 }
 
 /* ---- Golden values ---------------------------------------------------------------------- */
@@ -583,6 +670,8 @@ int main(void)
         cmocka_unit_test(q8_K_decodes),
         cmocka_unit_test(lanes_equal_scalar),
         cmocka_unit_test(exact_lines_are_found),
+        cmocka_unit_test(exact_scales_are_found),
+        cmocka_unit_test(codebook_levels_are_nearest),
         cmocka_unit_test(never_worse_than_nearest),
         cmocka_unit_test(better_than_nearest),
         cmocka_unit_test(blocks_are_independent),
