@@ -20,7 +20,7 @@ enum gguf_status imatrix_add(struct quant_imatrix *imatrix, struct gguf_str name
     uint64_t values, floats, bytes;
     if (!checked_mul(columns, experts, &values) || !checked_mul(values, 2, &floats) ||
         !checked_add(floats, experts, &floats) || !checked_mul(floats, sizeof(float), &bytes) ||
-        bytes > SIZE_MAX)
+        bytes == 0 || bytes > SIZE_MAX)
         return gguf_fail_memory(err);
 
     struct imatrix_entry *entry = &imatrix->entries[imatrix->count];

@@ -61,7 +61,7 @@ static enum gguf_status add_floats(struct gguf_writer *writer,
                          "'%s' is too long for the name of a tensor",
                          gguf_text(entry->name).text);
     memcpy(name, entry->name.data, entry->name.size);
-    memcpy(name + entry->name.size, suffix, room);
+    memcpy(name + entry->name.size, suffix, room + 1);
     return gguf_writer_add_tensor(writer, (struct gguf_str){name, entry->name.size + room},
                                   GGUF_F32, entry->experts > 1 ? 2 : 1, ne, GGUF_SHARD_AUTO,
                                   err);

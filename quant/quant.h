@@ -268,8 +268,9 @@ uint64_t quant_tally_chunks(const struct quant_tally *tally, uint32_t chunk);
 /*
  * The entry of a tensor, made with zeros where there is none. One whose experts had a single
  * count (a legacy file) is divided if `experts` says so; one that is divided already is handed
- * out as it is for experts == 1. Valid until the tally is freed. Errors: GGUF_ERR_DATA (an
- * entry with other sizes), GGUF_ERR_MEMORY.
+ * out as it is for experts == 1. Valid until the tally is freed. On failure *out is NULL.
+ * Errors: GGUF_ERR_DATA (an entry with other sizes), GGUF_ERR_ARGUMENT (no columns),
+ * GGUF_ERR_MEMORY.
  */
 enum gguf_status quant_tally_entry(struct quant_tally *tally, struct gguf_str name,
                                    uint64_t columns, uint64_t experts,

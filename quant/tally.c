@@ -8,8 +8,14 @@
 #include "libgguf/error.h"
 #include "quant/quant.h"
 
+struct entry {
+    struct quant_squares squares; /* its pointers are those below */
+    char *name;
+    float *sums, *counts;
+};
+
 struct quant_tally {
-    struct quant_squares **entries; /* by name */
+    struct entry **entries; /* by name */
     size_t count, capacity;
 };
 
@@ -19,11 +25,11 @@ enum gguf_status quant_tally_new(struct quant_tally **out, struct gguf_error *er
     return *out ? GGUF_OK : gguf_fail_memory(err);
 }
 
-static void free_entry(struct quant_squares *entry)
+static void free_entry(struct entry *entry)
 {
     if (!entry)
         return;
-    free((void *)(uintptr_t)entry->name.data);
+    free(entry->name);
     free(entry->sums);
     free(entry->counts);
     free(entry);
@@ -46,14 +52,14 @@ size_t quant_tally_count(const struct quant_tally *tally)
 
 const struct quant_squares *quant_tally_at(const struct quant_tally *tally, size_t index)
 {
-    return index < tally->count ? tally->entries[index] : NULL;
+    return index < tally->count ? &tally->entries[index]->squares : NULL;
 }
 
 uint64_t quant_tally_chunks(const struct quant_tally *tally, uint32_t chunk)
 {
     float largest = 0;
     for (size_t i = 0; i < tally->count; i++) {
-        const struct quant_squares *entry = tally->entries[i];
+        const struct quant_squares *entry = &tally->entries[i]->squares;
         for (uint64_t e = 0; e < entry->experts; e++)
             largest = entry->counts[e] > largest ? entry->counts[e] : largest;
     }
@@ -74,45 +80,42 @@ static size_t place_of(const struct quant_tally *tally, struct gguf_str name, bo
     size_t low = 0, high = tally->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (compare_names(tally->entries[middle]->name, name) < 0)
+        if (compare_names(tally->entries[middle]->squares.name, name) < 0)
             low = middle + 1;
         else
             high = middle;
     }
-    *found = low < tally->count && compare_names(tally->entries[low]->name, name) == 0;
+    *found = low < tally->count && compare_names(tally->entries[low]->squares.name, name) == 0;
     return low;
 }
 
-static struct quant_squares *make_entry(struct gguf_str name, uint64_t columns,
-                                        uint64_t experts)
+static struct entry *make_entry(struct gguf_str name, uint64_t columns, uint64_t experts)
 {
     uint64_t values, bytes;
-    struct quant_squares *entry = calloc(1, sizeof *entry);
+    struct entry *entry = calloc(1, sizeof *entry);
     if (!entry || !checked_mul(columns, experts, &values) ||
         !checked_mul(values, sizeof(float), &bytes) || bytes > SIZE_MAX) {
         free(entry);
         return NULL;
     }
-    char *copy = malloc(name.size + 1);
-    *entry = (struct quant_squares){.name = {copy, name.size},
-                                    .columns = columns,
-                                    .experts = experts,
-                                    .sums = calloc((size_t)values, sizeof(float)),
-                                    .counts = calloc((size_t)experts, sizeof(float))};
-    if (!copy || !entry->sums || !entry->counts) {
+    entry->name = calloc(name.size + 1, 1);
+    entry->sums = calloc(values ? (size_t)values : 1, sizeof(float));
+    entry->counts = calloc(experts ? (size_t)experts : 1, sizeof(float));
+    if (!entry->name || !entry->sums || !entry->counts) {
         free_entry(entry);
         return NULL;
     }
-    memcpy(copy, name.data, name.size);
-    copy[name.size] = '\0';
+    memcpy(entry->name, name.data, name.size);
+    entry->squares = (struct quant_squares){
+        {entry->name, name.size}, columns, experts, entry->sums, entry->counts};
     return entry;
 }
 
-static bool insert(struct quant_tally *tally, size_t at, struct quant_squares *entry)
+static bool insert(struct quant_tally *tally, size_t at, struct entry *entry)
 {
     if (tally->count == tally->capacity) {
         size_t capacity = 2 * tally->capacity + 64;
-        struct quant_squares **more = realloc(tally->entries, capacity * sizeof(*more));
+        struct entry **more = realloc(tally->entries, capacity * sizeof(*more));
         if (!more)
             return false;
         tally->entries = more;
@@ -126,7 +129,7 @@ static bool insert(struct quant_tally *tally, size_t at, struct quant_squares *e
 }
 
 /* One count for all experts becomes one for each. */
-static bool divide(struct quant_squares *entry, uint64_t columns, uint64_t experts)
+static bool divide(struct entry *entry, uint64_t columns, uint64_t experts)
 {
     float *counts = malloc((size_t)experts * sizeof(float));
     if (!counts)
@@ -134,9 +137,9 @@ static bool divide(struct quant_squares *entry, uint64_t columns, uint64_t exper
     for (uint64_t e = 0; e < experts; e++)
         counts[e] = entry->counts[0];
     free(entry->counts);
-    entry->counts = counts;
-    entry->columns = columns;
-    entry->experts = experts;
+    entry->squares.counts = entry->counts = counts;
+    entry->squares.columns = columns;
+    entry->squares.experts = experts;
     return true;
 }
 
@@ -149,28 +152,42 @@ static bool is_compatible(const struct quant_squares *entry, uint64_t columns, u
     return checked_mul(columns, experts, &values) && values == entry->columns * entry->experts;
 }
 
+/* The entry of a name; NULL without memory. */
+static struct entry *find_or_make(struct quant_tally *tally, struct gguf_str name,
+                                  uint64_t columns, uint64_t experts)
+{
+    bool found;
+    size_t at = place_of(tally, name, &found);
+    if (found)
+        return tally->entries[at];
+    struct entry *entry = make_entry(name, columns, experts);
+    if (entry && insert(tally, at, entry))
+        return entry;
+    free_entry(entry);
+    return NULL;
+}
+
 enum gguf_status quant_tally_entry(struct quant_tally *tally, struct gguf_str name,
                                    uint64_t columns, uint64_t experts,
                                    struct quant_squares **out, struct gguf_error *err)
 {
-    bool found;
-    size_t at = place_of(tally, name, &found);
-    if (!found) {
-        struct quant_squares *entry = make_entry(name, columns, experts);
-        if (!entry || !insert(tally, at, entry)) {
-            free_entry(entry);
-            return gguf_fail_memory(err);
-        }
-    }
-    struct quant_squares *entry = *out = tally->entries[at];
-    if (!is_compatible(entry, columns, experts))
-        return gguf_fail(
-            err, GGUF_ERR_DATA, GGUF_NO_OFFSET,
-            "importance of '%s' has %" PRIu64 " columns of %" PRIu64 " matrices, and %" PRIu64
-            " of %" PRIu64 " before: they are of different models",
-            gguf_text(name).text, columns, experts, entry->columns, entry->experts);
-    if (experts > entry->experts && !divide(entry, columns, experts))
+    *out = NULL;
+    if (columns == 0 || experts == 0)
+        return gguf_fail(err, GGUF_ERR_ARGUMENT, GGUF_NO_OFFSET, "'%s' has no columns",
+                         gguf_text(name).text);
+    struct entry *entry = find_or_make(tally, name, columns, experts);
+    if (!entry)
         return gguf_fail_memory(err);
+    const struct quant_squares *old = &entry->squares;
+    if (!is_compatible(old, columns, experts))
+        return gguf_fail(err, GGUF_ERR_DATA, GGUF_NO_OFFSET,
+                         "importance of '%s' has %" PRIu64 " x %" PRIu64
+                         " columns, and %" PRIu64 " x %" PRIu64
+                         " before: they are of different models",
+                         gguf_text(name).text, experts, columns, old->experts, old->columns);
+    if (experts > old->experts && !divide(entry, columns, experts))
+        return gguf_fail_memory(err);
+    *out = &entry->squares;
     return GGUF_OK;
 }
 
@@ -183,7 +200,7 @@ static enum gguf_status merge_entry(struct quant_tally *tally,
     struct quant_squares *entry;
     enum gguf_status status =
         quant_tally_entry(tally, from->name, from->columns, from->experts, &entry, err);
-    if (status != GGUF_OK)
+    if (!entry)
         return status;
     for (uint64_t i = 0; i < from->columns * from->experts; i++) {
         entry->sums[i] += from->sums[i] * scale;

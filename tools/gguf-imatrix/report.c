@@ -62,7 +62,10 @@ static void print_statistics(const struct job *job)
         table_cellf(table, "%.3f", s->entropy);
         table_cellf(table, "%.2f %%", 100 * s->evenness);
         table_cellf(table, "%.2f %%", 100 * s->outliers);
-        table_cellf(table, s->has_layer_before ? "%.4f" : "", s->cosine);
+        if (s->has_layer_before)
+            table_cellf(table, "%.4f", s->cosine);
+        else
+            table_cell(table, "");
     }
     table_print(table, stdout, 0, true);
     table_free(table);
