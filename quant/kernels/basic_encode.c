@@ -3,10 +3,10 @@
  * and an offset (Q4_1, Q5_1), sixteen blocks at once.
  *
  * Without importance the squared error is minimised. With it, what is searched for is the
- * error weighted by importance * sqrt(sigma^2 + x^2), sigma^2 being the row's mean square, or
- * for IQ4_NL twice that of the block (the objectives of llama-quantize); what bounds the result
- * is the error weighted by the importance alone, in which nothing is stored that is worse than
- * rounding to nearest.
+ * error weighted by importance * sqrt(sigma^2 + x^2), sigma^2 being the row's mean square (the
+ * objective of llama-quantize), but for IQ4_NL by the importance alone, which costs a model
+ * less. What bounds the result is the error weighted by the importance alone, in which nothing
+ * is stored that is worse than rounding to nearest.
  */
 #include "quant/blocks.h"
 #include "quant/kernels/fit_line.h"
@@ -487,21 +487,16 @@ LANES_OP void store_block(const struct job *job, const struct shape *shape, size
 
 LANES_OP void weigh(const struct shape *shape, struct group *g, float sigma2)
 {
-    group_floats squares;
+    group_floats of_row;
     if (!g->weighted) {
         FOR_LANES (at)
             for (size_t i = 0; i < g->len; i++)
                 lanes_store(&g->w[i][at], lanes_all(1));
         return;
     }
-    part_fill(&squares, 0, GROUP, sigma2);
-    if (shape->codebook) {
-        group_squares(g, &squares);
-        for (size_t l = 0; l < GROUP; l++)
-            squares.of[l] *= 2.0f / QK;
-    }
+    part_fill(&of_row, 0, GROUP, sigma2);
     group_normalise(g, 1);
-    group_weigh_importance(g, &squares);
+    group_weigh_importance(g, shape->codebook ? NULL : &of_row);
 }
 
 LANES_OP void encode_group(struct job *job, const struct shape *shape, const struct plan *plan,

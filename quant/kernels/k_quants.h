@@ -47,7 +47,7 @@ struct k_shape {
 #define K_SHAPE_q4_K {8,          0, 15,   0, 63,     63,   2,     1, 1, NULL}
 #define K_SHAPE_q5_K {8,          0, 31,   0, 63,     63,   2,     1, 1, NULL}
 #define K_SHAPE_q6_K {16,         -32, 31, -128, 127, 0,    0,     2, 1, NULL}
-#define K_SHAPE_iq4_xs {8,        -127, 113, -32, 31, 0,    2,     0, 0, &codebook_iq4}
+#define K_SHAPE_iq4_xs {8,        -127, 113, -32, 31, 0,   0,     0, 0, &codebook_iq4}
 /* clang-format on */
 
 /* The parameters of a super-block: half-precision bits and integers. */
