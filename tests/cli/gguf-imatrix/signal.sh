@@ -8,7 +8,8 @@ wait $!
 echo $?
 sed 's/after [0-9]* of [0-9]* chunks/after N chunks/' $TMP/err
 ls -A $TMP
-done=$(gguf-info --json --metadata $TMP/i.gguf | grep -o '"ggufkit.imatrix.chunks_done"[^}]*' | grep -oE '[0-9]+' | tail -n 1)
+done=$(gguf-info --metadata $TMP/i.gguf | awk '/chunks_done/ { print $3 }')
+[ "$done" -ge 1 ] || echo "no chunks: $done"
 gguf-imatrix -q --resume $m -f $TMP/text -o $TMP/i.gguf --chunks $((done + 1))
 gguf-imatrix -q $m -f $TMP/text -o $TMP/once.gguf --chunks $((done + 1))
 cmp $TMP/i.gguf $TMP/once.gguf && echo same
