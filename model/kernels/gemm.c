@@ -2,24 +2,24 @@
 #include <string.h>
 
 #include "model/kernels/inner.h"
-#include "model/kernels/lanes.h"
 #include "quant/fp.h"
+#include "quant/kernels/lanes.h"
 
 /* Registers of a tile: MR rows of VECTORS vectors, besides the operands. */
-#if LANES == 16
+#if QUANT_LANES == 16
 #define MR      14
 #define VECTORS 2
-#elif LANES == 8
+#elif QUANT_LANES == 8
 #define MR      6
 #define VECTORS 2
-#elif LANES == 4
+#elif QUANT_LANES == 4
 #define MR      8
 #define VECTORS 2
 #else
 #define MR      4
 #define VECTORS 4
 #endif
-#define NR (LANES * VECTORS)
+#define NR (QUANT_LANES * VECTORS)
 
 /* The tile for a number of rows that the compiler knows, so that sums[] are registers. */
 static inline __attribute__((always_inline)) void tile_rows(const struct kernel_tile *t,
@@ -28,12 +28,12 @@ static inline __attribute__((always_inline)) void tile_rows(const struct kernel_
     lanes sums[MR][VECTORS];
     for (size_t i = 0; i < m; i++)
         for (size_t v = 0; v < VECTORS; v++)
-            sums[i][v] = t->add ? lanes_load(t->c + i * NR + v * LANES) : lanes_all(0.0f);
+            sums[i][v] = t->add ? lanes_load(t->c + i * NR + v * QUANT_LANES) : lanes_all(0.0f);
     const float *w = t->w, *x = t->x;
     for (size_t j = 0; j < t->columns; j++, w += NR, x += MR) {
         lanes weights[VECTORS];
         for (size_t v = 0; v < VECTORS; v++)
-            weights[v] = lanes_load(w + v * LANES);
+            weights[v] = lanes_load(w + v * QUANT_LANES);
 #pragma GCC unroll 16
         for (size_t i = 0; i < m; i++) {
             lanes input = lanes_all(x[i]);
@@ -43,7 +43,7 @@ static inline __attribute__((always_inline)) void tile_rows(const struct kernel_
     }
     for (size_t i = 0; i < m; i++)
         for (size_t v = 0; v < VECTORS; v++)
-            lanes_store(t->c + i * NR + v * LANES, sums[i][v]);
+            lanes_store(t->c + i * NR + v * QUANT_LANES, sums[i][v]);
 }
 
 void KERNEL_NAME(kernel_tile)(const struct kernel_tile *t)
@@ -70,7 +70,7 @@ void KERNEL_NAME(kernel_tile)(const struct kernel_tile *t)
 
 /* ---- Panels ---------------------------------------------------------------------- */
 
-#if LANES == 16
+#if QUANT_LANES == 16
 /* Transposes 16 rows of 16 floats: by pairs, by fours, then quarters of registers. */
 static inline void transpose(const float *rows, size_t stride, float *out, size_t out_stride)
 {
@@ -107,8 +107,8 @@ static inline void transpose(const float *rows, size_t stride, float *out, size_
 #else
 static inline void transpose(const float *rows, size_t stride, float *out, size_t out_stride)
 {
-    for (size_t j = 0; j < LANES; j++)
-        for (size_t r = 0; r < LANES; r++)
+    for (size_t j = 0; j < QUANT_LANES; j++)
+        for (size_t r = 0; r < QUANT_LANES; r++)
             out[j * out_stride + r] = rows[r * stride + j];
 }
 #endif
@@ -116,8 +116,8 @@ static inline void transpose(const float *rows, size_t stride, float *out, size_
 void KERNEL_NAME(kernel_panel)(const float *rows, size_t stride, size_t columns, float *out)
 {
     size_t j = 0;
-    for (; j + LANES <= columns; j += LANES)
-        for (size_t r = 0; r < NR; r += LANES)
+    for (; j + QUANT_LANES <= columns; j += QUANT_LANES)
+        for (size_t r = 0; r < NR; r += QUANT_LANES)
             transpose(rows + r * stride + j, stride, out + j * NR + r, NR);
     for (; j < columns; j++)
         for (size_t r = 0; r < NR; r++)
@@ -130,11 +130,11 @@ void KERNEL_NAME(kernel_from_half)(const void *blocks, float *out, size_t n)
 {
     const char *half = blocks; /* of any alignment */
     size_t i = 0;
-#if LANES == 16
+#if QUANT_LANES == 16
     for (; i + 16 <= n; i += 16)
         _mm512_storeu_ps(out + i,
                          _mm512_cvtph_ps(_mm256_loadu_si256((const void *)(half + 2 * i))));
-#elif LANES == 8
+#elif QUANT_LANES == 8
     for (; i + 8 <= n; i += 8)
         _mm256_storeu_ps(out + i,
                          _mm256_cvtph_ps(_mm_loadu_si128((const void *)(half + 2 * i))));
@@ -149,10 +149,10 @@ void KERNEL_NAME(kernel_from_half)(const void *blocks, float *out, size_t n)
 void KERNEL_NAME(kernel_round_half)(const float *x, float *out, size_t n)
 {
     size_t i = 0;
-#if LANES == 16
+#if QUANT_LANES == 16
     for (; i + 16 <= n; i += 16)
         _mm512_storeu_ps(out + i, _mm512_cvtph_ps(_mm512_cvtps_ph(_mm512_loadu_ps(x + i), 8)));
-#elif LANES == 8
+#elif QUANT_LANES == 8
     for (; i + 8 <= n; i += 8)
         _mm256_storeu_ps(out + i, _mm256_cvtph_ps(_mm256_cvtps_ph(_mm256_loadu_ps(x + i), 0)));
 #endif

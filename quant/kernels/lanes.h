@@ -4,7 +4,7 @@
  * Whatever is written with these operations gives the same bits at every width: each is exact
  * or correctly rounded, fused multiply-add included, and none but lanes_any looks across lanes.
  * + - * / work on lanes as on floats. Comparisons with a NaN are false; lanes_min and lanes_max
- * then give the second operand. Inside quant/kernels/ only.
+ * then give the second operand. Inside quant/kernels/ and model/kernels/ only.
  */
 #ifndef QUANT_KERNELS_LANES_H
 #define QUANT_KERNELS_LANES_H
