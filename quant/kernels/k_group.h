@@ -147,4 +147,40 @@ struct k_encoder {
 void k_encode(const struct k_encoder *encoder, const float *x, const float *importance,
               uint8_t *blocks, size_t n);
 
+/*
+ * The rows of a table of presets, in a file that has for its types
+ *
+ *     struct plan                                             how much is searched
+ *     search(struct k_job *, const struct k_shape *, const struct plan *)
+ *     round_to_nearest(const struct group *, const struct k_shape *, struct k_lanes *)
+ *     make_reference(struct k_job *, const struct k_shape *)
+ *
+ * all of them LANES_OP, so that a type and a preset are constants in their copy. K_SEARCHED is
+ * what the presets of a type share. K_ENCODER is one of them: `reference` is reference_NAME or
+ * NULL, and what follows is its plan.
+ */
+#define K_SEARCHED(name)                                                                       \
+    static const struct k_shape shape_##name = K_SHAPE_##name;                                 \
+    static void nearest_##name(struct k_job *job)                                              \
+    {                                                                                          \
+        round_to_nearest(&job->g, &shape_##name, &job->nearest);                               \
+    }                                                                                          \
+    static void reference_##name(struct k_job *job)                                            \
+    {                                                                                          \
+        make_reference(job, &shape_##name);                                                    \
+    }
+#define K_ENCODER(name, preset, reference, ...)                                                \
+    static const struct plan plan_##name##_##preset = {__VA_ARGS__};                           \
+    static void search_##name##_##preset(struct k_job *job)                                    \
+    {                                                                                          \
+        search(job, &shape_##name, &plan_##name##_##preset);                                   \
+    }                                                                                          \
+    QUANT_ENCODER(name, preset)                                                                \
+    {                                                                                          \
+        static const struct k_encoder encoder = {&k_type_##name, &shape_##name,                \
+                                                 nearest_##name, reference,                    \
+                                                 search_##name##_##preset};                    \
+        k_encode(&encoder, x, importance, blocks, n);                                          \
+    }
+
 #endif

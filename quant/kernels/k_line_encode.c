@@ -384,33 +384,10 @@ LANES_OP void search(struct k_job *job, const struct k_shape *shape, const struc
 
 /* ---- Presets -------------------------------------------------------------------------- */
 
-#define ENCODER(name, preset, reference, ...)                                                  \
-    static const struct plan plan_##name##_##preset = {__VA_ARGS__};                           \
-    static void search_##name##_##preset(struct k_job *job)                                    \
-    {                                                                                          \
-        search(job, &shape_##name, &plan_##name##_##preset);                                   \
-    }                                                                                          \
-    QUANT_ENCODER(name, preset)                                                                \
-    {                                                                                          \
-        static const struct k_encoder encoder = {&k_type_##name, &shape_##name,                \
-                                                 nearest_##name, reference,                    \
-                                                 search_##name##_##preset};                    \
-        k_encode(&encoder, x, importance, blocks, n);                                          \
-    }
-#define TYPE(name)                                                                             \
-    static const struct k_shape shape_##name = K_SHAPE_##name;                                 \
-    static void nearest_##name(struct k_job *job)                                              \
-    {                                                                                          \
-        round_to_nearest(&job->g, &shape_##name, &job->nearest);                               \
-    }                                                                                          \
-    static void reference_##name(struct k_job *job)                                            \
-    {                                                                                          \
-        make_reference(job, &shape_##name);                                                    \
-    }
+K_SEARCHED(q2_K)
+K_SEARCHED(q4_K)
+K_SEARCHED(q5_K)
 
-TYPE(q2_K)
-TYPE(q4_K)
-TYPE(q5_K)
 /* How far the ends move, in the order of use. With many levels an end that moves outwards is
  * worth as much as one that moves inwards, as the error is all but a matter of luck; with few
  * it loses a level. */
@@ -420,14 +397,14 @@ static const float six[] = {0.2f, -0.2f, 0.6f, -0.6f, 1, -1};
 static const float eight[] = {0.05f, -0.3f, 0.4f, -0.65f, 0.75f, -1, 1.1f, -1.4f};
 
 /* clang-format off */
-/*                     never worse     ends inwards repeats mirrored starts mins of them scales mins refits */
-ENCODER(q2_K, fast,    NULL,           3,   few,    1,      true,    4,     4,           2,     1,   1)
-ENCODER(q2_K, default, NULL,           4,   few,    1,      true,    8,     4,           2,     3,   1)
-ENCODER(q2_K, best,    reference_q2_K, 7,   few,    3,      true,    16,    16,          3,     3,   3)
-ENCODER(q4_K, fast,    NULL,           3,   three,  1,      true,    4,     4,           2,     1,   1)
-ENCODER(q4_K, default, NULL,           6,   six,    1,      true,    8,     4,           2,     3,   1)
-ENCODER(q4_K, best,    reference_q4_K, 8,   eight,  3,      true,    16,    16,          3,     3,   3)
-ENCODER(q5_K, fast,    NULL,           3,   three,  1,      true,    4,     4,           2,     1,   1)
-ENCODER(q5_K, default, NULL,           6,   six,    1,      true,    8,     8,           2,     3,   1)
-ENCODER(q5_K, best,    reference_q5_K, 8,   eight,  3,      true,    16,    16,          3,     3,   3)
+/*                       never worse     ends inwards repeats mirrored starts mins of them scales mins refits */
+K_ENCODER(q2_K, fast,    NULL,           3,   few,    1,      true,    4,     4,           2,     1,   1)
+K_ENCODER(q2_K, default, NULL,           4,   few,    1,      true,    8,     4,           2,     3,   1)
+K_ENCODER(q2_K, best,    reference_q2_K, 7,   few,    3,      true,    16,    16,          3,     3,   3)
+K_ENCODER(q4_K, fast,    NULL,           3,   three,  1,      true,    4,     4,           2,     1,   1)
+K_ENCODER(q4_K, default, NULL,           6,   six,    1,      true,    8,     4,           2,     3,   1)
+K_ENCODER(q4_K, best,    reference_q4_K, 8,   eight,  3,      true,    16,    16,          3,     3,   3)
+K_ENCODER(q5_K, fast,    NULL,           3,   three,  1,      true,    4,     4,           2,     1,   1)
+K_ENCODER(q5_K, default, NULL,           6,   six,    1,      true,    8,     8,           2,     3,   1)
+K_ENCODER(q5_K, best,    reference_q5_K, 8,   eight,  3,      true,    16,    16,          3,     3,   3)
 /* clang-format on */

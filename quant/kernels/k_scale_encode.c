@@ -269,42 +269,18 @@ LANES_OP void search(struct k_job *job, const struct k_shape *shape, const struc
 
 /* ---- Presets -------------------------------------------------------------------------- */
 
-#define ENCODER(name, preset, reference, ...)                                                  \
-    static const struct plan plan_##name##_##preset = {__VA_ARGS__};                           \
-    static void search_##name##_##preset(struct k_job *job)                                    \
-    {                                                                                          \
-        search(job, &shape_##name, &plan_##name##_##preset);                                   \
-    }                                                                                          \
-    QUANT_ENCODER(name, preset)                                                                \
-    {                                                                                          \
-        static const struct k_encoder encoder = {&k_type_##name, &shape_##name,                \
-                                                 nearest_##name, reference,                    \
-                                                 search_##name##_##preset};                    \
-        k_encode(&encoder, x, importance, blocks, n);                                          \
-    }
-#define TYPE(name)                                                                             \
-    static const struct k_shape shape_##name = K_SHAPE_##name;                                 \
-    static void nearest_##name(struct k_job *job)                                              \
-    {                                                                                          \
-        round_to_nearest(&job->g, &shape_##name, &job->nearest);                               \
-    }                                                                                          \
-    static void reference_##name(struct k_job *job)                                            \
-    {                                                                                          \
-        make_reference(job, &shape_##name);                                                    \
-    }
-
-TYPE(q3_K)
-TYPE(q6_K)
-TYPE(iq4_xs)
+K_SEARCHED(q3_K)
+K_SEARCHED(q6_K)
+K_SEARCHED(iq4_xs)
 /* clang-format off */
-/*                       never worse       ends beyond step   repeats starts widest  narrower scales refits */
-ENCODER(q3_K,   fast,    NULL,             3,   0.6f,  0.6f,  1,      16,    35,     0.5f,    2,     1)
-ENCODER(q3_K,   default, NULL,             8,   1.2f,  0.3f,  1,      32,    35.75f, 0.25f,   2,     1)
-ENCODER(q3_K,   best,    reference_q3_K,   16,  1.8f,  0.2f,  3,      64,    36,     0.125f,  3,     3)
-ENCODER(q6_K,   fast,    NULL,             3,   1.0f,  1.0f,  0,      16,    142,    1.5f,    2,     0)
-ENCODER(q6_K,   default, NULL,             12,  1.3f,  0.55f, 0,      32,    142,    0.75f,   2,     1)
-ENCODER(q6_K,   best,    reference_q6_K,   24,  1.0f,  0.4f,  1,      64,    146,    0.5f,    4,     3)
-ENCODER(iq4_xs, fast,    NULL,             2,   20,    24,    1,      16,    35,     0.5f,    1,     1)
-ENCODER(iq4_xs, default, NULL,             8,   50,    10,    1,      32,    36,     0.25f,   2,     1)
-ENCODER(iq4_xs, best,    reference_iq4_xs, 20,  55,    4,     3,      64,    36,     0.125f,  3,     3)
+/*                         never worse       ends beyond step   repeats starts widest  narrower scales refits */
+K_ENCODER(q3_K,   fast,    NULL,             3,   0.6f,  0.6f,  1,      16,    35,     0.5f,    2,     1)
+K_ENCODER(q3_K,   default, NULL,             8,   1.2f,  0.3f,  1,      32,    35.75f, 0.25f,   2,     1)
+K_ENCODER(q3_K,   best,    reference_q3_K,   16,  1.8f,  0.2f,  3,      64,    36,     0.125f,  3,     3)
+K_ENCODER(q6_K,   fast,    NULL,             3,   1.0f,  1.0f,  0,      16,    142,    1.5f,    2,     0)
+K_ENCODER(q6_K,   default, NULL,             12,  1.3f,  0.55f, 0,      32,    142,    0.75f,   2,     1)
+K_ENCODER(q6_K,   best,    reference_q6_K,   24,  1.0f,  0.4f,  1,      64,    146,    0.5f,    4,     3)
+K_ENCODER(iq4_xs, fast,    NULL,             2,   20,    24,    1,      16,    35,     0.5f,    1,     1)
+K_ENCODER(iq4_xs, default, NULL,             8,   50,    10,    1,      32,    36,     0.25f,   2,     1)
+K_ENCODER(iq4_xs, best,    reference_iq4_xs, 20,  55,    4,     3,      64,    36,     0.125f,  3,     3)
 /* clang-format on */
