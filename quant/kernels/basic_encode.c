@@ -176,14 +176,19 @@ LANES_OP lanes level_of(const struct line *line, lanes x)
     return level_nearest(line->codebook, level, line->lo, line->hi);
 }
 
-/* Weighted squared error of each block, by w or by the importance alone. */
-LANES_OP lanes error_of(const struct group *g, size_t at, const struct line *line, bool bound)
+/* What is left of x: x - y. */
+LANES_OP lanes residual_of(const struct line *line, lanes x)
+{
+    return lanes_fnma(line->d, level_of(line, x), x - line->m);
+}
+
+/* The weighted squared error of each block. */
+LANES_OP lanes error_of(const struct group *g, size_t at, const struct line *line)
 {
     lanes error = lanes_all(0);
     for (size_t i = 0; i < g->len; i++) {
-        const lanes x = group_x(g, i, at), w = bound ? group_a(g, i, at) : group_w(g, i, at);
-        const lanes r = lanes_fnma(line->d, level_of(line, x), x - line->m);
-        error = lanes_fma(w * r, r, error);
+        const lanes r = residual_of(line, group_x(g, i, at));
+        error = lanes_fma(group_w(g, i, at) * r, r, error);
     }
     return error;
 }
@@ -229,7 +234,7 @@ LANES_OP void try_halves(struct job *job, const struct shape *shape, size_t at, 
                          lanes m)
 {
     const struct line line = line_of(shape, d, m);
-    const lanes error = error_of(&job->g, at, &line, false);
+    const lanes error = error_of(&job->g, at, &line);
     const lanes_mask better = lanes_less(error, group_of(&job->best.error, at));
     group_set(&job->best.d, at, lanes_select(better, d, group_of(&job->best.d, at)));
     group_set(&job->best.m, at, lanes_select(better, m, group_of(&job->best.m, at)));
@@ -381,17 +386,15 @@ LANES_OP void search_line(struct job *job, const struct shape *shape, int ends,
 }
 
 /* The best of what is found and rounding to nearest, by the searched error. */
-LANES_OP void search(struct job *job, const struct shape *shape, const struct plan *plan)
+LANES_OP void search(struct job *job, const struct shape *shape, int ends,
+                     const struct plan *plan)
 {
-    const int ends = job->g.weighted ? plan->weighted_ends : plan->ends;
+    FOR_LANES (at) {
+        const struct line nearest =
+            line_of(shape, group_of(&job->nearest.d, at), group_of(&job->nearest.m, at));
+        group_set(&job->nearest.error, at, error_of(&job->g, at, &nearest));
+    }
     job->best = job->nearest;
-    if (ends == 0)
-        return;
-    FOR_LANES (at)
-        group_set(&job->best.error, at, lanes_all(INFINITY));
-    FOR_LANES (at)
-        try_halves(job, shape, at, group_of(&job->nearest.d, at),
-                   group_of(&job->nearest.m, at));
     if (shape->has_offset)
         search_line(job, shape, ends, plan);
     else
@@ -439,19 +442,32 @@ static double true_error(const struct shape *shape, const struct fields *fields,
     return error;
 }
 
+/* The error in importance alone, which bounds what may be stored. Without importance it is the
+ * error that was searched. */
+LANES_OP lanes bound_of(const struct job *job, const struct shape *shape,
+                        const struct halves *halves, size_t at)
+{
+    if (!job->g.weighted)
+        return group_of(&halves->error, at);
+    const struct line line = line_of(shape, group_of(&halves->d, at), group_of(&halves->m, at));
+    lanes error = lanes_all(0);
+    for (size_t i = 0; i < job->g.len; i++) {
+        const lanes r = residual_of(&line, group_x(&job->g, i, at));
+        error = lanes_fma(group_a(&job->g, i, at) * r, r, error);
+    }
+    return error;
+}
+
 /* Which blocks are not clearly better than rounding to nearest: sums in float cannot tell what
  * is almost the same, nor elements beyond the limit of a group. */
 LANES_OP void find_doubtful(const struct job *job, const struct shape *shape,
                             group_floats *doubtful)
 {
     FOR_LANES (at) {
-        const struct line best =
-            line_of(shape, group_of(&job->best.d, at), group_of(&job->best.m, at));
-        const struct line nearest =
-            line_of(shape, group_of(&job->nearest.d, at), group_of(&job->nearest.m, at));
-        const lanes limit = error_of(&job->g, at, &nearest, true) * lanes_all(0.999f);
-        const lanes_mask below = lanes_less(error_of(&job->g, at, &best, true), limit);
-        const lanes_mask large = lanes_less(lanes_all(65000), lanes_abs(nearest.d));
+        const lanes limit = bound_of(job, shape, &job->nearest, at) * lanes_all(0.999f);
+        const lanes_mask below = lanes_less(bound_of(job, shape, &job->best, at), limit);
+        const lanes_mask large =
+            lanes_less(lanes_all(65000), lanes_abs(group_of(&job->nearest.d, at)));
         const lanes clear = lanes_select(below, lanes_all(0), lanes_all(1));
         group_set(doubtful, at, lanes_select(large, lanes_all(1), clear));
     }
@@ -505,9 +521,10 @@ LANES_OP void encode_group(struct job *job, const struct shape *shape, const str
     group_floats doubtful = {{0}};
     group_load(&job->g, row->x, row->importance, n);
     round_to_nearest(job, shape);
-    if (job->g.weighted ? plan->weighted_ends : plan->ends) {
+    const int ends = job->g.weighted ? plan->weighted_ends : plan->ends;
+    if (ends > 0) {
         weigh(shape, &job->g, row->sigma2);
-        search(job, shape, plan);
+        search(job, shape, ends, plan);
         find_doubtful(job, shape, &doubtful);
     } else {
         job->best = job->nearest;
