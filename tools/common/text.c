@@ -122,6 +122,15 @@ void text_read_ids(const char *path, struct token_list *list)
 
 /* ---- Texts and models ----------------------------------------------------------- */
 
+enum model_activations parse_activations(const char *value)
+{
+    if (strcmp(value, "f32") == 0)
+        return MODEL_ACTIVATIONS_F32;
+    if (strcmp(value, "q8") == 0)
+        return MODEL_ACTIVATIONS_ENGINE;
+    cli_die("--activations: expected f32 or q8, found \"%s\"", value);
+}
+
 void die_of(const char *name, const struct gguf_error *err)
 {
     cli_die("%s: %s", name, err->message);

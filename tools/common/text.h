@@ -17,6 +17,9 @@ void text_free(struct text *text);
 /* Reads token ids: numbers with white space, commas or brackets between. */
 void text_read_ids(const char *path, struct token_list *list);
 
+/* The value of --activations: f32, or q8 for what engines do. */
+enum model_activations parse_activations(const char *value);
+
 /* Dies with the name of what failed. */
 void die_of(const char *name, const struct gguf_error *err) CLI_NORETURN;
 struct gguf *open_file(const char *path, unsigned flags);

@@ -135,15 +135,6 @@ static double parse_number(const char *option, const char *value, double least, 
     return x;
 }
 
-static enum model_activations parse_activations(const char *value)
-{
-    if (strcmp(value, "f32") == 0)
-        return MODEL_ACTIVATIONS_F32;
-    if (strcmp(value, "q8") == 0)
-        return MODEL_ACTIVATIONS_ENGINE;
-    cli_die("--activations: expected f32 or q8, found \"%s\"", value);
-}
-
 static bool take_flag(struct request *r, int id)
 {
     bool *const flags[OPT_THREADS + 1] = {

@@ -87,15 +87,6 @@ static const struct cli_program program = {
 
 /* ---- Values ---------------------------------------------------------------------- */
 
-static enum model_activations parse_activations(const char *value)
-{
-    if (strcmp(value, "f32") == 0)
-        return MODEL_ACTIVATIONS_F32;
-    if (strcmp(value, "q8") == 0)
-        return MODEL_ACTIVATIONS_ENGINE;
-    cli_die("--activations: expected f32 or q8, found \"%s\"", value);
-}
-
 static bool is_dat(const char *path)
 {
     size_t n = strlen(path);
