@@ -118,7 +118,7 @@ $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/common.a $(BUILD)/libgguf.a
 	@$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) -MMD -MP $< -o $@ $(BUILD)/common.a $(BUILD)/libgguf.a -lcjson $(LIBS)
 
 # The kernels alone, so that it can be built for another kind of machine and linked statically.
-CHECKED := $(filter $(BUILD)/quant/%,$(KERNELS)) $(addprefix $(BUILD)/,quant/cpu.o quant/iq_tables.o libgguf/types.o)
+CHECKED := $(filter $(BUILD)/quant/%,$(KERNELS)) $(addprefix $(BUILD)/,quant/cpu.o quant/preset.o quant/iq_tables.o libgguf/types.o)
 $(BUILD)/checkquant: tests/checkquant.c $(CHECKED)
 	@$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) -MMD -MP $< -o $@ $(CHECKED) -lm
 

@@ -181,8 +181,6 @@ struct check {
     int failures;
 };
 
-static const char *const preset_names[] = {"default", "fast", "best"};
-
 static bool is_run(const struct check *check, int cpu)
 {
     return quant_cpu_runs((enum quant_cpu)cpu) && (check->only < 0 || check->only == cpu);
@@ -236,7 +234,7 @@ static void complain(struct subject *s, int cpu, const struct row *row, size_t a
         return;
     s->differs = true;
     fprintf(stderr, "%s %s: %s differs at byte %zu of the output (a row of %zu elements)\n",
-            s->type->name, s->task == DECODE ? "decoder" : preset_names[s->preset],
+            s->type->name, s->task == DECODE ? "decoder" : quant_preset_name(s->preset),
             quant_cpu_name((enum quant_cpu)cpu), at, row->n);
 }
 
@@ -324,7 +322,7 @@ static void check_subject(struct check *check, struct subject *s)
     XXH64_reset(&digest, 0);
     check_rows(check, s, &digest);
     printf("%-8s %-8s %-8s %016llx\n", s->type->name,
-           s->task == DECODE ? "decode" : preset_names[s->preset],
+           s->task == DECODE ? "decode" : quant_preset_name(s->preset),
            s->task == ENCODE_WEIGHED ? "weighed" : "-",
            (unsigned long long)XXH64_digest(&digest));
     check->failures += s->differs;
@@ -416,7 +414,7 @@ static void bench_subject(struct check *check, struct subject *s)
     fill_row(check->row.x, check->row.n, 0, 1);
     fill_importance(check->row.importance, check->row.n, 0, 1);
     printf("%-8s %-8s %-8s", s->type->name,
-           s->task == DECODE ? "decode" : preset_names[s->preset],
+           s->task == DECODE ? "decode" : quant_preset_name(s->preset),
            s->task == ENCODE_WEIGHED ? "weighed" : "-");
     for (int cpu = 0; cpu < N_LEVELS; cpu++) {
         const struct quant_format *format = quant_format_at(s->type->id, (enum quant_cpu)cpu);

@@ -16,7 +16,6 @@
 enum option_id {
     OPT_TYPE = 1,
     OPT_PRESET,
-    OPT_CPU,
     OPT_THREADS,
     OPT_IMATRIX,
     OPT_NO_SPEED,
@@ -35,7 +34,6 @@ enum option_id {
 static const struct cli_option options[] = {
     {OPT_TYPE, 0, "type", "TYPE", "this block format alone (repeatable)", true},
     {OPT_PRESET, 0, "preset", "PRESET", "fast, default or best alone", true},
-    {OPT_CPU, 0, "cpu", "LEVEL", "kernels: scalar, avx2, avx512 or neon", true},
     {OPT_THREADS, 't', "threads", "N", "threads besides one (all processors)", true},
     {OPT_IMATRIX, 0, "imatrix", "FILE",
      "importance for --source; without --source \"yes\" or \"no\": cases with or without alone",
@@ -100,21 +98,10 @@ static void take_type(struct selection *s, const char *name)
 
 static void take_preset(struct selection *s, const char *name)
 {
-    for (size_t i = 0; i < 3; i++) {
-        if (strcmp(name, bench_preset_names[i]) == 0) {
-            s->presets[i] = true;
-            return;
-        }
-    }
-    cli_die("--preset: expected fast, default or best, found \"%s\"", name);
-}
-
-static void take_cpu(struct bench_report *report, const char *name)
-{
-    if (!quant_cpu_find(name, &report->cpu))
-        cli_die("--cpu: expected scalar, avx2, avx512 or neon, found \"%s\"", name);
-    if (!quant_cpu_runs(report->cpu))
-        cli_die("--cpu: this machine does not run %s", name);
+    enum quant_preset preset;
+    if (!quant_preset_find(name, &preset))
+        cli_die("--preset: expected fast, default or best, found \"%s\"", name);
+    s->presets[preset] = true;
 }
 
 static void take_option(struct request *r, int id, const char *value)
@@ -125,9 +112,6 @@ static void take_option(struct request *r, int id, const char *value)
         break;
     case OPT_PRESET:
         take_preset(&r->selection, value);
-        break;
-    case OPT_CPU:
-        take_cpu(&r->report, value);
         break;
     case OPT_THREADS:
         r->report.threads = (int)cli_parse_u64("threads", value, 1, 1024);
@@ -320,13 +304,14 @@ int main(int argc, char **argv)
     struct cli cli;
     struct request r = {
         .selection = {.speed = true, .errors = true},
-        .report = {.cpu = quant_cpu_best(), .threads = omp_get_num_procs()},
+        .report = {.threads = omp_get_num_procs()},
     };
     int n;
     cli_start(&cli, &program, argc, argv);
     for (int id; (id = cli_next(&cli)) != CLI_END;)
         take_option(&r, id, cli.value);
     cli_positionals(&cli, 0, 0, &n);
+    r.report.cpu = cli.cpu;
     finish_options(&r);
     int code = r.write            ? bench_results_write(r.write, r.force)
                : r.check          ? bench_results_check(r.check)

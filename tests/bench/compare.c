@@ -184,7 +184,7 @@ static size_t our_columns(const struct bench_compare *c, const char *names[MOST_
     }
     for (size_t i = 0; i < 3; i++)
         if (c->presets[order[i]])
-            names[n++] = bench_preset_names[order[i]];
+            names[n++] = quant_preset_name(order[i]);
     return n;
 }
 

@@ -8,10 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const bench_preset_names[3] = {[QUANT_PRESET_DEFAULT] = "default",
-                                           [QUANT_PRESET_FAST] = "fast",
-                                           [QUANT_PRESET_BEST] = "best"};
-
 bool bench_case_at(struct bench_case *c, enum quant_cpu cpu, size_t index)
 {
     static const enum quant_preset presets[] = {QUANT_PRESET_FAST, QUANT_PRESET_DEFAULT,

@@ -19,8 +19,6 @@ struct bench_case {
     quant_decode_fn decode;
 };
 
-extern const char *const bench_preset_names[3]; /* by enum quant_preset */
-
 /* The cases of a level by position: all types with an encoder, all presets, without and
  * with an imatrix. False past the end. */
 bool bench_case_at(struct bench_case *c, enum quant_cpu cpu, size_t index);

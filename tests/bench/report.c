@@ -54,7 +54,7 @@ static void print_speeds(const struct bench_report *r)
             f++;
         }
         bench_cell(&sheet, "%s", type_name(s->type));
-        bench_cell(&sheet, "%s", bench_preset_names[s->preset]);
+        bench_cell(&sheet, "%s", quant_preset_name(s->preset));
         speed_cells(&sheet, s->plain);
         speed_cells(&sheet, s->imatrix);
         speed_cells(&sheet, s->decode);
@@ -67,7 +67,7 @@ static void print_speeds(const struct bench_report *r)
 static void case_cells(struct bench_sheet *sheet, const struct bench_case *c)
 {
     bench_cell(sheet, "%s", type_name(c->type));
-    bench_cell(sheet, "%s", bench_preset_names[c->preset]);
+    bench_cell(sheet, "%s", quant_preset_name(c->preset));
     bench_cell(sheet, "%s", c->imatrix ? "yes" : "-");
 }
 
@@ -227,7 +227,7 @@ static void json_speeds(cJSON *root, const struct bench_report *r)
         const struct bench_speed *s = &r->speeds[i];
         cJSON *item = json_add_object(speeds, NULL);
         json_text(item, "type", type_name(s->type));
-        json_text(item, "preset", bench_preset_names[s->preset]);
+        json_text(item, "preset", quant_preset_name(s->preset));
         json_pair(item, "encode", s->plain);
         json_pair(item, "encode_imatrix", s->imatrix);
         json_pair(item, "decode", s->decode);
@@ -252,7 +252,7 @@ static void json_result(cJSON *array, const struct bench_result *result)
     cJSON *item = json_add_object(array, NULL);
     json_text(item, "set", result->set->name);
     json_text(item, "type", type_name(result->c.type));
-    json_text(item, "preset", bench_preset_names[result->c.preset]);
+    json_text(item, "preset", quant_preset_name(result->c.preset));
     json_bool(item, "imatrix", result->c.imatrix);
     json_errors(json_add_object(item, "total"), &result->total);
     double mean = mean_difference(result);

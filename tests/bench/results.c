@@ -95,7 +95,7 @@ static void measure_case(struct rows *rows, const struct bench_set *set,
     char key[64];
     int length =
         snprintf(key, sizeof key, "%s,%s,%s,%s", set->name, gguf_type_find(c->type)->name,
-                 bench_preset_names[c->preset], c->imatrix ? "yes" : "no");
+                 quant_preset_name(c->preset), c->imatrix ? "yes" : "no");
     struct row *row = add_row(rows, key, (size_t)length);
     row->rmse = means.rmse;
     row->weighted_rmse = means.weighted_rmse;
