@@ -38,7 +38,7 @@ UNIT    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*.c))
 BENCH   := $(patsubst %,$(BUILD)/tests/bench/%.o,objective sets measure results compare report sheet)
 OBJECTS := $(LIB_OBJ) $(COMMON) $(BENCH) $(BUILD)/tests/bench/bench_quant.o $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/gguf-*/*.c))
 
-.PHONY: all deps deps-test demo test programs-asan fuzz-asan fuzz bench bench-pipeline bench-quality bench-docs results lint format man install uninstall clean help
+.PHONY: all deps deps-test demo test programs-asan fuzz-asan fuzz bench bench-pipeline bench-quality bench-eval bench-docs results lint format man install uninstall clean help
 .DELETE_ON_ERROR:
 .SECONDEXPANSION:
 
@@ -113,9 +113,13 @@ $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/common.a $(BUILD)/libgguf.a
 	@mkdir -p $(@D)
 	@$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) -MMD -MP $< -o $@ $(UNIT_LIBS) $(BUILD)/common.a $(BUILD)/libgguf.a -lcmocka -lcjson $(LIBS)
 
+# The peak of the machine at each level.
+PEAK := $(BUILD)/tests/bench/peak.o $(LEVELS:%=$(BUILD)/tests/bench/peak_kernels.%.o)
+$(BUILD)/bench/bench_eval: $(PEAK)
+
 $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/common.a $(BUILD)/libgguf.a
 	@mkdir -p $(@D)
-	@$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) -MMD -MP $< -o $@ $(BUILD)/common.a $(BUILD)/libgguf.a -lcjson $(LIBS)
+	@$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) -MMD -MP $< -o $@ $(filter %.o,$^) $(BUILD)/common.a $(BUILD)/libgguf.a -lcjson $(LIBS)
 
 # The kernels alone, so that it can be built for another kind of machine and linked statically.
 CHECKED := $(filter $(BUILD)/quant/%,$(KERNELS)) $(addprefix $(BUILD)/,quant/cpu.o quant/preset.o quant/iq_tables.o libgguf/types.o)
@@ -161,6 +165,9 @@ bench-pipeline: $(BUILD)/bench/make_model $(BUILD)/gguf-quant ## time gguf-quant
 
 bench-quality: $(BUILD)/gguf-quant $(BUILD)/gguf-eval ## KL divergence of every mix; PEER=llama-quantize beside it
 	@BUILD=$(BUILD) tests/bench/quality.sh
+
+bench-eval: $(BUILD)/bench/bench_eval ## speed of the forward pass and its share of the peak, on MODEL
+	@$(BUILD)/bench/bench_eval $(or $(MODEL),fixtures/shakespeare-f16.gguf)
 
 bench-docs: $(BUILD)/bench_quant ## speed and errors of this machine into docs/benchmarks.md
 	@$(BUILD)/bench_quant --markdown --no-errors | tests/bench/refill.sh speed
