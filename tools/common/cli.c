@@ -261,6 +261,18 @@ uint64_t cli_parse_u64(const char *option, const char *value, uint64_t least, ui
     return n;
 }
 
+double cli_parse_number(const char *option, const char *value, double least, double most,
+                        const char *sign)
+{
+    char *end;
+    double x = strtod(value, &end);
+    bool digits = strspn(value, "0123456789.+-eE") == (size_t)(end - value) && end != value;
+    if (!digits || (*end && strcmp(end, sign) != 0) || !(x >= least && x <= most))
+        cli_die("--%s: expected a number from %g to %g, found \"%s\"", option, least, most,
+                value);
+    return x;
+}
+
 uint64_t cli_parse_bytes(const char *option, const char *value)
 {
     static const struct {

@@ -73,6 +73,10 @@ char **cli_positionals(struct cli *cli, int least, int most, int *count);
  * long name for the message. */
 uint64_t cli_parse_u64(const char *option, const char *value, uint64_t least, uint64_t most);
 
+/* A decimal number, with or without `sign` behind ("0.5%"; "" for none). */
+double cli_parse_number(const char *option, const char *value, double least, double most,
+                        const char *sign);
+
 /* "500M", "2G" (10^6, 10^9), "500MiB", "2GiB" or plain bytes. */
 uint64_t cli_parse_bytes(const char *option, const char *value);
 

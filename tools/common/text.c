@@ -131,6 +131,16 @@ enum model_activations parse_activations(const char *value)
     cli_die("--activations: expected f32 or q8, found \"%s\"", value);
 }
 
+uint64_t parse_chunk(const char *value)
+{
+    return cli_parse_u64("chunk", value, 4, 1 << 20);
+}
+
+uint64_t parse_chunks(const char *value)
+{
+    return cli_parse_u64("chunks", value, 1, UINT32_MAX);
+}
+
 void die_of(const char *name, const struct gguf_error *err)
 {
     cli_die("%s: %s", name, err->message);

@@ -19,6 +19,9 @@ void text_read_ids(const char *path, struct token_list *list);
 
 /* The value of --activations: f32, or q8 for what engines do. */
 enum model_activations parse_activations(const char *value);
+/* The values of --chunk (tokens) and --chunks. */
+uint64_t parse_chunk(const char *value);
+uint64_t parse_chunks(const char *value);
 
 /* Dies with the name of what failed. */
 void die_of(const char *name, const struct gguf_error *err) CLI_NORETURN;

@@ -1,8 +1,6 @@
 /* gguf-eval: the options. */
 #include "tools/gguf-eval/eval.h"
 
-#include <errno.h>
-#include <math.h>
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -121,20 +119,6 @@ static const struct cli_program program = {
 
 /* ---- Values --------------------------------------------------------------------- */
 
-/* A number from `least` to `most`, with or without a sign behind ("0.5%"). */
-static double parse_number(const char *option, const char *value, double least, double most,
-                           const char *sign)
-{
-    char *end;
-    errno = 0;
-    double x = strtod(value, &end);
-    bool whole = end != value && (*end == '\0' || strcmp(end, sign) == 0);
-    if (!whole || errno || !isfinite(x) || x < least || x > most)
-        cli_die("--%s: expected a number from %g to %g, found \"%s\"", option, least, most,
-                value);
-    return x;
-}
-
 static bool take_flag(struct request *r, int id)
 {
     bool *const flags[OPT_THREADS + 1] = {
@@ -164,22 +148,22 @@ static void take_number(struct request *r, int id, const char *value)
 {
     switch (id) {
     case OPT_CHUNK:
-        r->chunk = cli_parse_u64("chunk", value, 4, 1 << 20);
+        r->chunk = parse_chunk(value);
         break;
     case OPT_CHUNKS:
-        r->chunks = cli_parse_u64("chunks", value, 1, UINT32_MAX);
+        r->chunks = parse_chunks(value);
         break;
     case OPT_STRIDE:
         r->stride = cli_parse_u64("stride", value, 1, 1 << 20);
         break;
     case OPT_UNTIL_ERROR:
-        r->until_error = parse_number("until-error", value, 1e-6, 100, "%") / 100;
+        r->until_error = cli_parse_number("until-error", value, 1e-6, 100, "%") / 100;
         break;
     case OPT_LENGTH:
         r->length = cli_parse_u64("length", value, 1, 1 << 20);
         break;
     case OPT_TEMPERATURE:
-        r->temperature = parse_number("temperature", value, 0, 100, "");
+        r->temperature = cli_parse_number("temperature", value, 0, 100, "");
         break;
     case OPT_SEED:
         r->seed = cli_parse_u64("seed", value, 0, UINT64_MAX);

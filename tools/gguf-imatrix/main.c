@@ -56,9 +56,8 @@ static const char *const description[] = {
     "model wants BOS. Sums are those of llama-imatrix, in its GGUF form (NAME.in_sum2, "
     "NAME.counts) or in the legacy one.",
     "The output is complete or absent at any time. SIGINT, SIGTERM and SIGHUP end the run "
-    "after "
-    "the chunk at work, which is saved; --resume goes on with the same text, model and chunk "
-    "size, and ends with the same file as a run that was not interrupted.",
+    "after the chunk at work, which is saved; --resume goes on with the same text, model and "
+    "chunk size, and ends with the same file as a run that was not interrupted.",
     "--show-statistics shows, of the mean squares: sum, least, largest, mean, standard "
     "deviation, the share over 1e-5 (active), entropy in bits of their shares of the sum, the "
     "same by its largest possible value (evenness), the share over mean plus deviation "
@@ -133,10 +132,10 @@ static void take_value(struct request *r, int id, const char *value)
         add_input(r, value);
         break;
     case OPT_CHUNK:
-        r->calibration.chunk = cli_parse_u64("chunk", value, 4, 1 << 20);
+        r->calibration.chunk = parse_chunk(value);
         break;
     case OPT_CHUNKS:
-        r->calibration.chunks = cli_parse_u64("chunks", value, 1, UINT32_MAX);
+        r->calibration.chunks = parse_chunks(value);
         break;
     case OPT_SAVE_EVERY:
         r->save_every = cli_parse_u64("save-every", value, 0, UINT32_MAX);

@@ -103,8 +103,12 @@ static void run_calibration(struct calibration *c, bool quiet)
 static void calibrate(struct job *job)
 {
     const struct request *r = job->request;
-    const struct calibration_request request = {
-        .model = r->input, .text = r->calibrate, .threads = r->threads, .cpu = r->cpu};
+    const struct calibration_request request = {.model = r->input,
+                                                .text = r->calibrate,
+                                                .chunk = r->chunk,
+                                                .chunks = r->chunks,
+                                                .threads = r->threads,
+                                                .cpu = r->cpu};
     const struct gguf_str text = str(r->calibrate);
     struct quant_origin origin = {.datasets = &text, .n_datasets = 1};
     struct calibration c;

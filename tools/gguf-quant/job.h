@@ -22,6 +22,7 @@ struct request {
     size_t n_overrides;
     const char *imatrix;
     const char *calibrate;         /* a text to compute the importance from */
+    uint64_t chunk, chunks;        /* of that text, as in struct calibration_request */
     struct words include, exclude; /* parts of names whose importance is used, or not */
     struct words metadata;         /* KEY=TYPE:VALUE */
     uint64_t shard_bytes;

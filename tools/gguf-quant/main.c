@@ -1,4 +1,5 @@
 /* gguf-quant: the options. */
+#include "tools/common/text.h"
 #include "tools/gguf-quant/job.h"
 
 #include <stdlib.h>
@@ -8,6 +9,8 @@ enum option_id {
     OPT_LIST = 1,
     OPT_IMATRIX,
     OPT_CALIBRATE,
+    OPT_CHUNK,
+    OPT_CHUNKS,
     OPT_INCLUDE,
     OPT_EXCLUDE,
     OPT_PRESET,
@@ -33,6 +36,10 @@ static const struct cli_option options[] = {
      "importance of the columns, from gguf-imatrix or llama-imatrix (GGUF or .dat)", true},
     {OPT_CALIBRATE, 0, "calibrate", "TEXT",
      "compute the importance from this text first, as gguf-imatrix does", true},
+    {OPT_CHUNK, 0, "chunk", "N",
+     "with --calibrate: tokens of a chunk (512, or the model's context where that is shorter)",
+     false},
+    {OPT_CHUNKS, 0, "chunks", "N", "with --calibrate: the first N chunks alone", false},
     {OPT_INCLUDE, 0, "include-weights", "TEXT",
      "use the importance of tensors whose name contains this (repeatable)", false},
     {OPT_EXCLUDE, 0, "exclude-weights", "TEXT",
@@ -70,11 +77,9 @@ static const char *const description[] = {
     "the formats that the mix of that name gives to each tensor. Metadata is carried over. The "
     "input may be any shard of a set.",
     "The output is complete or absent: it is written to a hidden file beside it, read back, "
-    "and "
-    "renamed. Its bytes do not depend on the number of threads nor on the processor.",
+    "and renamed. Its bytes do not depend on the number of threads nor on the processor.",
     "A tensor whose rows do not divide into blocks of the wanted type gets another one; these "
-    "are "
-    "listed at the end.",
+    "are listed at the end.",
     NULL};
 
 static const char *const examples[] = {
@@ -162,6 +167,12 @@ static void take_value(struct request *r, int id, const char *value)
     case OPT_CALIBRATE:
         r->calibrate = value;
         break;
+    case OPT_CHUNK:
+        r->chunk = parse_chunk(value);
+        break;
+    case OPT_CHUNKS:
+        r->chunks = parse_chunks(value);
+        break;
     case OPT_INCLUDE:
         words_add(&r->include, value);
         break;
@@ -215,6 +226,8 @@ static bool take_options(struct cli *cli, struct request *r)
         cli_die("--include-weights and --exclude-weights exclude each other");
     if (r->imatrix && r->calibrate)
         cli_die("--imatrix and --calibrate exclude each other");
+    if (!r->calibrate && (r->chunk || r->chunks))
+        cli_die("--chunk and --chunks need --calibrate");
     if (!r->imatrix && !r->calibrate && (r->include.n || r->exclude.n))
         cli_die("--include-weights and --exclude-weights need --imatrix or --calibrate");
     if (r->keep_split && r->shard_bytes)

@@ -163,16 +163,6 @@ const struct cli_program size_program = {
 
 /* ---- Values ---------------------------------------------------------------------------- */
 
-static double parse_number(const char *option, const char *value, double most)
-{
-    char *end;
-    bool digits = (value[0] >= '0' && value[0] <= '9') || value[0] == '.';
-    double n = strtod(value, &end);
-    if (!digits || *end || !isfinite(n) || n <= 0 || n > most)
-        cli_die("--%s: expected a number above 0 up to %g, found \"%s\"", option, most, value);
-    return n;
-}
-
 /* RAM is sold in powers of 1024: 32G, 32GB and 32GiB are the same. */
 static uint64_t parse_ram(const char *value)
 {
@@ -269,8 +259,7 @@ static void take_split(struct request *r, const char *value)
         if (r->n_split == MAX_GPUS)
             cli_die("--tensor-split: at most %d shares", MAX_GPUS);
         snprintf(text, sizeof text, "%.*s", (int)(size < 31 ? size : 31), p);
-        bool zero = strcmp(text, "0") == 0;
-        r->split[r->n_split++] = zero ? 0 : parse_number("tensor-split", text, 1e9);
+        r->split[r->n_split++] = cli_parse_number("tensor-split", text, 0, 1e9, "");
         p = p[size] ? p + size + 1 : NULL;
     }
 }
@@ -386,7 +375,7 @@ static void take_other(struct request *r, int id, const char *value)
         r->ram = parse_ram(value);
         break;
     case OPT_CPU_BANDWIDTH:
-        r->cpu_bandwidth = 1e9 * parse_number("cpu-bandwidth", value, 1e6);
+        r->cpu_bandwidth = 1e9 * cli_parse_number("cpu-bandwidth", value, 1e-3, 1e6, "");
         break;
     case OPT_CTX:
         r->run.context = cli_parse_u64("ctx", value, 1, (uint64_t)1 << 31);
