@@ -9,6 +9,7 @@
  * is stored that is worse than rounding to nearest.
  */
 #include "quant/blocks.h"
+#include "quant/kernels/bytes.h"
 #include "quant/kernels/fit_line.h"
 #include "quant/kernels/fit_scale.h"
 #include "quant/kernels/formats.h"
@@ -30,11 +31,10 @@ static void pack_nibbles(const uint8_t level[QK], uint8_t qs[16])
 static void pack_five_bits(const uint8_t level[QK], uint8_t qs[16], uint8_t qh[4])
 {
     pack_nibbles(level, qs);
-    for (size_t k = 0; k < 4; k++) {
-        unsigned bits = 0;
-        for (size_t j = 0; j < 8; j++)
-            bits |= (unsigned)(level[8 * k + j] >> 4) << j;
-        qh[k] = (uint8_t)bits;
+    for (size_t k = 0; k < QK / BYTES; k++) {
+        const uint32_t bits = bytes_high_bits(bytes_raise(bytes_load(level + k * BYTES), 3));
+        qh[2 * k] = (uint8_t)bits;
+        qh[2 * k + 1] = (uint8_t)(bits >> 8);
     }
 }
 
@@ -139,6 +139,19 @@ static inline bool is_symmetric(const struct shape *shape)
     return shape->lo + shape->hi == 0;
 }
 
+/* What is done, a constant of each copy of the functions. */
+struct task {
+    const struct shape *shape;
+    const struct plan *plan;
+    bool weighted; /* importance was given */
+};
+
+/* Places of each end that are tried; 0: rounding to nearest only. */
+LANES_OP int ends_of(const struct task *task)
+{
+    return task->weighted ? task->plan->weighted_ends : task->plan->ends;
+}
+
 /* ---- Groups ---------------------------------------------------------------------------- */
 
 /* What is stored of each block, and its weighted error. */
@@ -183,12 +196,16 @@ LANES_OP lanes residual_of(const struct line *line, lanes x)
 }
 
 /* The weighted squared error of each block. */
-LANES_OP lanes error_of(const struct group *g, size_t at, const struct line *line)
+LANES_OP lanes error_of(const struct job *job, const struct task *task, size_t at,
+                        const struct line *line)
 {
     lanes error = lanes_all(0);
-    for (size_t i = 0; i < g->len; i++) {
-        const lanes r = residual_of(line, group_x(g, i, at));
-        error = lanes_fma(group_w(g, i, at) * r, r, error);
+    for (size_t i = 0; i < job->g.len; i++) {
+        const lanes r = residual_of(line, group_x(&job->g, i, at));
+        lanes wr = r;
+        if (task->weighted)
+            wr = group_w(&job->g, i, at) * r;
+        error = lanes_fma(wr, r, error);
     }
     return error;
 }
@@ -230,11 +247,10 @@ LANES_OP void round_to_nearest(struct job *job, const struct shape *shape)
 /* ---- Search ------------------------------------------------------------------------------ */
 
 /* One candidate for what is stored. */
-LANES_OP void try_halves(struct job *job, const struct shape *shape, size_t at, lanes d,
-                         lanes m)
+LANES_OP void try_halves(struct job *job, const struct task *task, size_t at, lanes d, lanes m)
 {
-    const struct line line = line_of(shape, d, m);
-    const lanes error = error_of(&job->g, at, &line);
+    const struct line line = line_of(task->shape, d, m);
+    const lanes error = error_of(job, task, at, &line);
     const lanes_mask better = lanes_less(error, group_of(&job->best.error, at));
     group_set(&job->best.d, at, lanes_select(better, d, group_of(&job->best.d, at)));
     group_set(&job->best.m, at, lanes_select(better, m, group_of(&job->best.m, at)));
@@ -251,77 +267,81 @@ LANES_OP lanes half_neighbour(lanes d, int steps)
 }
 
 /* A scale that was found, and its neighbours in half precision. */
-LANES_OP void try_scale(struct job *job, const struct shape *shape, const struct plan *plan,
-                        const struct scale_search *s, struct scale_fit fit)
+LANES_OP void try_scale(struct job *job, const struct task *task, const struct scale_search *s,
+                        struct scale_fit fit)
 {
-    for (int i = 0; i < plan->repeats; i++)
+    for (int i = 0; i < task->plan->repeats; i++)
         scale_try(s, lanes_inverse(fit.scale), &fit);
     lanes d = fit.scale * s->extreme;
-    if (is_symmetric(shape))
+    if (is_symmetric(task->shape))
         d = lanes_abs(d);
-    const int neighbours = job->g.weighted ? plan->neighbours : 0;
+    const int neighbours = task->weighted ? task->plan->neighbours : 0;
     for (int i = -neighbours; i <= neighbours; i++)
-        try_halves(job, shape, s->at, half_neighbour(d, i), lanes_all(0));
+        try_halves(job, task, s->at, half_neighbour(d, i), lanes_all(0));
 }
 
 /* The scale that brings the extreme element closest to a level: half precision holds one
  * multiple of a block of equal numbers best. Where the scale is so small that half precision
  * leaves little choice, all that bring it to a level are tried. */
-LANES_OP void try_extreme(struct job *job, const struct shape *shape, size_t at, lanes extreme)
+LANES_OP void try_extreme(struct job *job, const struct task *task, size_t at, lanes extreme)
 {
-    const lanes_mask tiny = lanes_less(lanes_abs(extreme), lanes_all(shape->hi * 0x1p-20f));
+    const lanes_mask tiny =
+        lanes_less(lanes_abs(extreme), lanes_all(task->shape->hi * 0x1p-20f));
     lanes best = lanes_all(0), least = lanes_all(INFINITY);
     for (int k = 0; k < 16; k++) {
-        const lanes level = lanes_all(shape->codebook->level[k]);
+        const lanes level = lanes_all(task->shape->codebook->level[k]);
         const lanes d = lanes_half(extreme / level);
         const lanes off = lanes_abs(lanes_fnma(d, level, extreme));
         const lanes_mask closer = lanes_less(off, least);
         best = lanes_select(closer, d, best);
         least = lanes_select(closer, off, least);
         if (lanes_any(tiny))
-            try_halves(job, shape, at, lanes_select(tiny, d, group_of(&job->best.d, at)),
+            try_halves(job, task, at, lanes_select(tiny, d, group_of(&job->best.d, at)),
                        lanes_all(0));
     }
-    try_halves(job, shape, at, best, lanes_all(0));
+    try_halves(job, task, at, best, lanes_all(0));
 }
 
 /* llama-quantize's candidates: the extreme element lands around the lowest level. */
-LANES_OP void try_reference_scale(struct job *job, const struct shape *shape,
+LANES_OP void try_reference_scale(struct job *job, const struct task *task,
                                   struct scale_search *s)
 {
-    const float step = shape->codebook ? 1 : 0.1f;
+    const float step = task->shape->codebook ? 1 : 0.1f;
     for (int i = -9; i <= 9; i++)
         scale_try(s, s->lo - lanes_all(step * (float)i), &s->down);
-    try_halves(job, shape, s->at, lanes_half_scale(s->down.scale * s->extreme), lanes_all(0));
+    try_halves(job, task, s->at, lanes_half_scale(s->down.scale * s->extreme), lanes_all(0));
 }
 
 /* With importance the scales of both signs are compared as they are stored: where one element
  * outweighs all others only half precision tells them apart. */
-LANES_OP void search_scale(struct job *job, const struct shape *shape, int ends,
-                           const struct plan *plan)
+LANES_OP void search_scale(struct job *job, const struct task *task)
 {
+    const struct shape *shape = task->shape;
     FOR_LANES (at) {
         struct scale_search s = {.g = &job->g,
                                  .at = at,
                                  .lo = lanes_all(shape->lo),
                                  .hi = lanes_all(shape->hi),
-                                 .codebook = shape->codebook};
+                                 .codebook = shape->codebook,
+                                 .lone = true,
+                                 .equal = !task->weighted};
         scale_start(&s);
-        for (int i = 0; i < ends; i++) {
-            scale_try(&s, s.hi + lanes_all(shape->beyond[i]), &s.up);
-            if (!is_symmetric(shape))
-                scale_try(&s, s.lo - lanes_all(shape->beyond[i]), &s.down);
+        for (int i = 0; i < ends_of(task); i++) {
+            if (is_symmetric(shape))
+                scale_try(&s, s.hi + lanes_all(shape->beyond[i]), &s.up);
+            else
+                scale_try_ends(&s, shape->beyond[i]);
         }
-        if (job->g.weighted && plan->never_worse)
-            try_reference_scale(job, shape, &s);
-        if (job->g.weighted && !is_symmetric(shape)) {
-            try_scale(job, shape, plan, &s, s.up);
-            try_scale(job, shape, plan, &s, s.down);
+        if (task->weighted && task->plan->never_worse)
+            try_reference_scale(job, task, &s);
+        if (task->weighted && !is_symmetric(shape)) {
+            try_scale(job, task, &s, s.up);
+            try_scale(job, task, &s, s.down);
         } else {
-            try_scale(job, shape, plan, &s, scale_better(s.up, s.down));
+            try_scale(job, task, &s, scale_better(s.up, s.down));
         }
         if (shape->codebook)
-            try_extreme(job, shape, at, s.extreme);
+            try_extreme(job, task, at, s.extreme);
     }
 }
 
@@ -345,60 +365,63 @@ LANES_OP void constant_line(lanes x, lanes *d, lanes *m)
 }
 
 /* llama-quantize's candidates: the upper end of the range alone moves. */
-LANES_OP void try_reference_line(struct job *job, const struct shape *shape,
+LANES_OP void try_reference_line(struct job *job, const struct task *task,
                                  struct line_search *s)
 {
-    const float top = shape->hi;
+    const float top = task->shape->hi;
     for (int i = -18; i <= 18; i++)
         line_try_ends(s, top, 0, top - top * top / (top + 0.05f * (float)i));
     const lanes d = lanes_half_scale(s->best.scale * lanes_inverse(s->unit));
-    try_halves(job, shape, s->at, d, offset_for(s, d));
+    try_halves(job, task, s->at, d, offset_for(s, d));
 }
 
-LANES_OP void search_line(struct job *job, const struct shape *shape, int ends,
-                          const struct plan *plan)
+LANES_OP void search_line(struct job *job, const struct task *task)
 {
+    const float top = task->shape->hi;
+    const int ends = ends_of(task);
+    const int neighbours = task->weighted ? task->plan->neighbours : 0;
     FOR_LANES (at) {
-        struct line_search s = {
-            .g = &job->g, .at = at, .top = lanes_all(shape->hi), .lone = true};
+        struct line_search s = {.g = &job->g,
+                                .at = at,
+                                .top = lanes_all(top),
+                                .lone = true,
+                                .equal = !task->weighted};
         line_start(&s, INFINITY);
-        if (job->g.weighted && plan->never_worse)
-            try_reference_line(job, shape, &s);
+        if (task->weighted && task->plan->never_worse)
+            try_reference_line(job, task, &s);
         for (int low = 0; low < ends; low++)
             for (int high = 0; high < ends; high++)
-                line_try_ends(&s, shape->hi, inwards[low], inwards[high]);
-        for (int i = 0; i < plan->repeats; i++)
+                line_try_ends(&s, top, inwards[low], inwards[high]);
+        for (int i = 0; i < task->plan->repeats; i++)
             line_repeat(&s);
         const lanes_mask flat = lanes_less(s.unit, lanes_all(0x1p-126f));
         const lanes d = s.best.scale * lanes_inverse(s.unit);
         lanes flat_d, flat_m;
         constant_line(group_x(&job->g, 0, at), &flat_d, &flat_m);
-        const int neighbours = job->g.weighted ? plan->neighbours : 0;
         for (int i = -neighbours; i <= neighbours; i++) {
             lanes half = lanes_half_scale(d * lanes_all(1 + (float)i * 0x1p-11f));
             const lanes m = lanes_select(flat, flat_m, offset_for(&s, half));
             half = lanes_select(flat, flat_d, half);
             for (int k = -neighbours; k <= neighbours; k++)
-                try_halves(job, shape, at, half,
+                try_halves(job, task, at, half,
                            lanes_half(m * lanes_all(1 + (float)k * 0x1p-11f)));
         }
     }
 }
 
 /* The best of what is found and rounding to nearest, by the searched error. */
-LANES_OP void search(struct job *job, const struct shape *shape, int ends,
-                     const struct plan *plan)
+LANES_OP void search(struct job *job, const struct task *task)
 {
     FOR_LANES (at) {
         const struct line nearest =
-            line_of(shape, group_of(&job->nearest.d, at), group_of(&job->nearest.m, at));
-        group_set(&job->nearest.error, at, error_of(&job->g, at, &nearest));
+            line_of(task->shape, group_of(&job->nearest.d, at), group_of(&job->nearest.m, at));
+        group_set(&job->nearest.error, at, error_of(job, task, at, &nearest));
     }
     job->best = job->nearest;
-    if (shape->has_offset)
-        search_line(job, shape, ends, plan);
+    if (task->shape->has_offset)
+        search_line(job, task);
     else
-        search_scale(job, shape, ends, plan);
+        search_scale(job, task);
 }
 
 /* ---- Storing ----------------------------------------------------------------------------- */
@@ -444,12 +467,13 @@ static double true_error(const struct shape *shape, const struct fields *fields,
 
 /* The error in importance alone, which bounds what may be stored. Without importance it is the
  * error that was searched. */
-LANES_OP lanes bound_of(const struct job *job, const struct shape *shape,
+LANES_OP lanes bound_of(const struct job *job, const struct task *task,
                         const struct halves *halves, size_t at)
 {
-    if (!job->g.weighted)
+    if (!task->weighted)
         return group_of(&halves->error, at);
-    const struct line line = line_of(shape, group_of(&halves->d, at), group_of(&halves->m, at));
+    const struct line line =
+        line_of(task->shape, group_of(&halves->d, at), group_of(&halves->m, at));
     lanes error = lanes_all(0);
     for (size_t i = 0; i < job->g.len; i++) {
         const lanes r = residual_of(&line, group_x(&job->g, i, at));
@@ -460,12 +484,12 @@ LANES_OP lanes bound_of(const struct job *job, const struct shape *shape,
 
 /* Which blocks are not clearly better than rounding to nearest: sums in float cannot tell what
  * is almost the same, nor elements beyond the limit of a group. */
-LANES_OP void find_doubtful(const struct job *job, const struct shape *shape,
+LANES_OP void find_doubtful(const struct job *job, const struct task *task,
                             group_floats *doubtful)
 {
     FOR_LANES (at) {
-        const lanes limit = bound_of(job, shape, &job->nearest, at) * lanes_all(0.999f);
-        const lanes_mask below = lanes_less(bound_of(job, shape, &job->best, at), limit);
+        const lanes limit = bound_of(job, task, &job->nearest, at) * lanes_all(0.999f);
+        const lanes_mask below = lanes_less(bound_of(job, task, &job->best, at), limit);
         const lanes_mask large =
             lanes_less(lanes_all(65000), lanes_abs(group_of(&job->nearest.d, at)));
         const lanes clear = lanes_select(below, lanes_all(0), lanes_all(1));
@@ -504,28 +528,23 @@ LANES_OP void store_block(const struct job *job, const struct shape *shape, size
 LANES_OP void weigh(const struct shape *shape, struct group *g, float sigma2)
 {
     group_floats of_row;
-    if (!g->weighted) {
-        FOR_LANES (at)
-            for (size_t i = 0; i < g->len; i++)
-                lanes_store(&g->w[i][at], lanes_all(1));
-        return;
-    }
     part_fill(&of_row, 0, GROUP, sigma2);
     group_normalise(g, 1);
     group_weigh_importance(g, shape->codebook ? NULL : &of_row);
 }
 
-LANES_OP void encode_group(struct job *job, const struct shape *shape, const struct plan *plan,
-                           const struct row *row, size_t n, uint8_t *blocks)
+LANES_OP void encode_group(struct job *job, const struct task *task, const struct row *row,
+                           size_t n, uint8_t *blocks)
 {
+    const struct shape *shape = task->shape;
     group_floats doubtful = {{0}};
     group_load(&job->g, row->x, row->importance, n);
     round_to_nearest(job, shape);
-    const int ends = job->g.weighted ? plan->weighted_ends : plan->ends;
-    if (ends > 0) {
-        weigh(shape, &job->g, row->sigma2);
-        search(job, shape, ends, plan);
-        find_doubtful(job, shape, &doubtful);
+    if (ends_of(task) > 0) {
+        if (task->weighted)
+            weigh(shape, &job->g, row->sigma2);
+        search(job, task);
+        find_doubtful(job, task, &doubtful);
     } else {
         job->best = job->nearest;
     }
@@ -535,16 +554,15 @@ LANES_OP void encode_group(struct job *job, const struct shape *shape, const str
     }
 }
 
-LANES_OP void encode(const struct shape *shape, const struct plan *plan, const struct row *row,
-                     size_t n, uint8_t *blocks)
+LANES_OP void encode(const struct task *task, const struct row *row, size_t n, uint8_t *blocks)
 {
     struct job job;
     job.g.len = QK;
     for (size_t i = 0; i < n; i += QK * GROUP) {
         const size_t left = (n - i) / QK;
         const struct row part = row_part(row, i);
-        encode_group(&job, shape, plan, &part, left < GROUP ? left : GROUP,
-                     blocks + i / QK * shape->block_bytes);
+        encode_group(&job, task, &part, left < GROUP ? left : GROUP,
+                     blocks + i / QK * task->shape->block_bytes);
     }
 }
 
@@ -552,8 +570,13 @@ LANES_OP void encode(const struct shape *shape, const struct plan *plan, const s
     QUANT_ENCODER(name, preset)                                                                \
     {                                                                                          \
         static const struct plan plan = {__VA_ARGS__};                                         \
+        static const struct task plain = {&shape_##name, &plan, false},                        \
+                                 weighted = {&shape_##name, &plan, true};                      \
         const struct row row = {x, importance, importance ? group_mean_square(x, n) : 0};      \
-        encode(&shape_##name, &plan, &row, n, blocks);                                         \
+        if (importance)                                                                        \
+            encode(&weighted, &row, n, blocks);                                                \
+        else                                                                                   \
+            encode(&plain, &row, n, blocks);                                                   \
     }
 /* clang-format off */
 /*                       ends weighted repeats neighbours never worse */

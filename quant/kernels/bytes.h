@@ -65,6 +65,19 @@ static inline bytes16 bytes_lookup(bytes16 table, bytes16 v)
 #endif
 }
 
+/* Bit i is the highest bit of v[i]. */
+static inline uint32_t bytes_high_bits(bytes16 v)
+{
+#if defined(__AVX2__)
+    return (uint32_t)_mm_movemask_epi8((__m128i)v);
+#else
+    /* One bit of the factor brings bit 8 j to bit 56 + j. */
+    const uint64_t everywhere = 0x0101010101010101, factor = 0x0102040810204080;
+    const words2 bit = (words2)v >> 7 & everywhere;
+    return (uint32_t)(bit[0] * factor >> 56 | bit[1] * factor >> 56 << 8);
+#endif
+}
+
 /* 0xff where bit i is set, else 0 */
 static inline bytes16 bytes_of_bits(uint32_t bits)
 {

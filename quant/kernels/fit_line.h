@@ -43,7 +43,15 @@ struct line_search {
     struct line_fit mirrored; /* of -z, offset <= -limit */
     bool both;                /* search for `mirrored` too */
     bool lone;                /* not a part of a super-block */
+    bool equal;               /* all weights are 1 */
 };
+
+LANES_OP lanes line_weigh(const struct line_search *s, size_t i, lanes v)
+{
+    if (s->equal)
+        return v;
+    return group_w(s->g, i, s->at) * v;
+}
 
 /* The range of each block, and the sums that centre it. */
 LANES_OP void line_range(struct line_search *s, float offset_max)
@@ -53,7 +61,7 @@ LANES_OP void line_range(struct line_search *s, float offset_max)
     lanes high = s->both ? lanes_max(low, lanes_all(0)) : low;
     lanes sum = lanes_all(0), weight = sum;
     for (size_t i = 0; i < g->len; i++) {
-        const lanes x = group_x(g, i, s->at), w = group_w(g, i, s->at);
+        const lanes x = group_x(g, i, s->at), w = line_weigh(s, i, lanes_all(1));
         low = lanes_min(x, low);
         high = lanes_max(x, high);
         sum = lanes_fma(w, x, sum);
@@ -76,7 +84,7 @@ LANES_OP void line_start(struct line_search *s, float offset_max)
     s->zz = lanes_all(0);
     for (size_t i = 0; i < s->g->len; i++) {
         s->z[i] = (group_x(s->g, i, s->at) - s->mean) * s->unit;
-        s->zz = lanes_fma(group_w(s->g, i, s->at) * s->z[i], s->z[i], s->zz);
+        s->zz = lanes_fma(line_weigh(s, i, s->z[i]), s->z[i], s->zz);
     }
     s->best = s->mirrored = none;
 }
@@ -134,7 +142,7 @@ LANES_OP void line_try(struct line_search *s, lanes by, lanes from)
     lanes zq = zero;
     for (size_t i = 0; i < s->g->len; i++) {
         const lanes level = lanes_level(lanes_fma(s->z[i], by, from), zero, s->top);
-        const lanes wq = group_w(s->g, i, s->at) * level;
+        const lanes wq = line_weigh(s, i, level);
         fit.q = fit.q + wq;
         fit.qq = lanes_fma(wq, level, fit.qq);
         zq = lanes_fma(wq, s->z[i], zq);

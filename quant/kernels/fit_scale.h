@@ -19,6 +19,9 @@
 #include "quant/kernels/codebook.h"
 #include "quant/kernels/group.h"
 
+/* More than the error of any scale. */
+#define SCALE_NO_FIT 0x1p100f
+
 /* Scales of one vector of blocks, in z, with the error that remains and S(qq). */
 struct scale_fit {
     lanes scale, error, qq;
@@ -30,15 +33,25 @@ struct scale_search {
     size_t at;
     lanes z[GROUP_LEN];
     lanes extreme; /* z = x / extreme; 0 for a block of zeros */
+    lanes zz;      /* S(zz) */
     lanes least;   /* what is left of an exact fit is noise, and counts as this */
     lanes lo, hi;
     const struct codebook *codebook; /* NULL: the levels are the integers lo..hi */
+    bool lone;                       /* not a part of a super-block */
+    bool equal;                      /* all weights are 1 */
     struct scale_fit up, down;       /* the scale has the sign of `extreme`, or the other */
 };
 
+LANES_OP lanes scale_weigh(const struct scale_search *s, size_t i, lanes v)
+{
+    if (s->equal)
+        return v;
+    return group_w(s->g, i, s->at) * v;
+}
+
 LANES_OP void scale_start(struct scale_search *s)
 {
-    const struct scale_fit none = {lanes_all(0), lanes_all(INFINITY), lanes_all(0)};
+    const struct scale_fit none = {lanes_all(0), lanes_all(SCALE_NO_FIT), lanes_all(0)};
     const struct group *g = s->g;
     lanes low = group_x(g, 0, s->at), high = low;
     for (size_t i = 1; i < g->len; i++) {
@@ -50,22 +63,27 @@ LANES_OP void scale_start(struct scale_search *s)
     lanes zz = lanes_all(0);
     for (size_t i = 0; i < g->len; i++) {
         s->z[i] = group_x(g, i, s->at) * unit;
-        zz = lanes_fma(group_w(g, i, s->at) * s->z[i], s->z[i], zz);
+        zz = lanes_fma(scale_weigh(s, i, s->z[i]), s->z[i], zz);
     }
+    s->zz = zz;
     s->least = zz * lanes_all(1e-6f);
     s->up = s->down = none;
 }
 
 /* Of scales that are as good the smaller one is better: a block ruled by one outlier has
  * many, and a large scale would coarsen that of the whole super-block. */
-LANES_OP void scale_keep(struct scale_fit fit, struct scale_fit *best)
+LANES_OP void scale_keep(const struct scale_search *s, const struct scale_fit *fit,
+                         struct scale_fit *best)
 {
-    const lanes_mask smaller = lanes_less(lanes_abs(fit.scale), lanes_abs(best->scale));
-    const lanes slack = lanes_select(smaller, lanes_all(1.0001f), lanes_all(0.9999f));
-    const lanes_mask better = lanes_less(fit.error, best->error * slack);
-    best->scale = lanes_select(better, fit.scale, best->scale);
-    best->error = lanes_select(better, fit.error, best->error);
-    best->qq = lanes_select(better, fit.qq, best->qq);
+    const lanes_mask smaller = lanes_less(lanes_abs(fit->scale), lanes_abs(best->scale));
+    lanes slack = lanes_fma(best->error, lanes_all(1e-4f), s->least);
+    if (s->lone)
+        slack = lanes_all(0);
+    const lanes_mask better = lanes_less(
+        fit->error, best->error + lanes_select(smaller, slack, lanes_all(0) - slack));
+    best->scale = lanes_select(better, fit->scale, best->scale);
+    best->error = lanes_select(better, fit->error, best->error);
+    best->qq = lanes_select(better, fit->qq, best->qq);
 }
 
 /* In each lane the fit with the smaller error. */
@@ -77,38 +95,62 @@ LANES_OP struct scale_fit scale_better(struct scale_fit a, struct scale_fit b)
                               lanes_select(second, b.qq, a.qq)};
 }
 
+/* S(zq) and S(qq) of a candidate. */
+struct scale_sums {
+    lanes zq, qq;
+};
+
+/* Element i, rounded by level = z * by. */
+LANES_OP void scale_add(const struct scale_search *s, size_t i, lanes by,
+                        struct scale_sums *sums)
+{
+    const lanes q = level_nearest(s->codebook, s->z[i] * by, s->lo, s->hi);
+    const lanes wq = scale_weigh(s, i, q);
+    sums->qq = lanes_fma(wq, q, sums->qq);
+    sums->zq = lanes_fma(wq, s->z[i], sums->zq);
+}
+
+LANES_OP void scale_fit(const struct scale_search *s, const struct scale_sums *sums,
+                        struct scale_fit *best)
+{
+    const lanes_mask some = lanes_less(lanes_all(0), sums->qq);
+    const lanes scale = lanes_select(some, sums->zq / sums->qq, lanes_all(0));
+    const lanes error = lanes_max(lanes_fnma(scale, sums->zq, s->zz), s->least);
+    const struct scale_fit fit = {scale, error, sums->qq};
+    scale_keep(s, &fit, best);
+}
+
 /* Rounds by level = z * by, fits, and keeps in *best. */
 LANES_OP void scale_try(const struct scale_search *s, lanes by, struct scale_fit *best)
 {
-    const lanes scale = lanes_inverse(by);
-    lanes rr = lanes_all(0), rq = rr, qq = rr;
+    struct scale_sums sums = {lanes_all(0), lanes_all(0)};
+    for (size_t i = 0; i < s->g->len; i++)
+        scale_add(s, i, by, &sums);
+    scale_fit(s, &sums, best);
+}
+
+/* The same for either sign, side by side: sums that do not wait for each other. */
+LANES_OP void scale_try_both(struct scale_search *s, lanes up, lanes down)
+{
+    struct scale_sums sums[2] = {{lanes_all(0), lanes_all(0)}, {lanes_all(0), lanes_all(0)}};
     for (size_t i = 0; i < s->g->len; i++) {
-        const lanes q = level_nearest(s->codebook, s->z[i] * by, s->lo, s->hi);
-        const lanes r = lanes_fnma(scale, q, s->z[i]);
-        const lanes wq = group_w(s->g, i, s->at) * q, wr = group_w(s->g, i, s->at) * r;
-        qq = lanes_fma(wq, q, qq);
-        rq = lanes_fma(wq, r, rq);
-        rr = lanes_fma(wr, r, rr);
+        scale_add(s, i, up, &sums[0]);
+        scale_add(s, i, down, &sums[1]);
     }
-    const lanes_mask some = lanes_less(lanes_all(0), qq);
-    const lanes step = lanes_select(some, rq / qq, lanes_all(0));
-    const lanes error = lanes_max(lanes_fnma(step, rq, rr), s->least);
-    const struct scale_fit fit = {scale + step, error, qq};
-    scale_keep(fit, best);
+    scale_fit(s, &sums[0], &s->up);
+    scale_fit(s, &sums[1], &s->down);
 }
 
 /* Two candidates: the extreme element lands by `beyond` past either end of the range. */
 LANES_OP void scale_try_ends(struct scale_search *s, float beyond)
 {
-    scale_try(s, s->hi + lanes_all(beyond), &s->up);
-    scale_try(s, s->lo - lanes_all(beyond), &s->down);
+    scale_try_both(s, s->hi + lanes_all(beyond), s->lo - lanes_all(beyond));
 }
 
 /* Rounds with the best scales once more. */
 LANES_OP void scale_repeat(struct scale_search *s)
 {
-    scale_try(s, lanes_inverse(s->up.scale), &s->up);
-    scale_try(s, lanes_inverse(s->down.scale), &s->down);
+    scale_try_both(s, lanes_inverse(s->up.scale), lanes_inverse(s->down.scale));
 }
 
 #endif
