@@ -482,18 +482,25 @@ LANES_OP lanes bound_of(const struct job *job, const struct task *task,
     return error;
 }
 
-/* Which blocks are not clearly better than rounding to nearest: sums in float cannot tell what
- * is almost the same, nor elements beyond the limit of a group. */
+LANES_OP lanes_mask differ(lanes a, lanes b)
+{
+    return lanes_less(lanes_all(0), lanes_abs(a - b));
+}
+
+/* Which blocks are neither rounded to nearest nor clearly better: sums in float cannot tell
+ * what is almost the same, nor elements beyond the limit of a group. */
 LANES_OP void find_doubtful(const struct job *job, const struct task *task,
                             group_floats *doubtful)
 {
+    const lanes no = lanes_all(0), yes = lanes_all(1);
     FOR_LANES (at) {
         const lanes limit = bound_of(job, task, &job->nearest, at) * lanes_all(0.999f);
-        const lanes_mask below = lanes_less(bound_of(job, task, &job->best, at), limit);
-        const lanes_mask large =
-            lanes_less(lanes_all(65000), lanes_abs(group_of(&job->nearest.d, at)));
-        const lanes clear = lanes_select(below, lanes_all(0), lanes_all(1));
-        group_set(doubtful, at, lanes_select(large, lanes_all(1), clear));
+        const lanes d = group_of(&job->nearest.d, at), m = group_of(&job->nearest.m, at);
+        lanes doubt = lanes_select(differ(d, group_of(&job->best.d, at)), yes, no);
+        doubt = lanes_select(differ(m, group_of(&job->best.m, at)), yes, doubt);
+        doubt = lanes_select(lanes_less(bound_of(job, task, &job->best, at), limit), no, doubt);
+        doubt = lanes_select(lanes_less(lanes_all(65000), lanes_abs(d)), yes, doubt);
+        group_set(doubtful, at, doubt);
     }
 }
 
@@ -581,10 +588,10 @@ LANES_OP void encode(const struct task *task, const struct row *row, size_t n, u
 /* clang-format off */
 /*                       ends weighted repeats neighbours never worse */
 ENCODER(q4_0,   fast,    0,   6,       1,      0,          false)
-ENCODER(q4_0,   default, 3,   12,      1,      1,          false)
+ENCODER(q4_0,   default, 2,   12,      1,      1,          false)
 ENCODER(q4_0,   best,    16,  16,      3,      2,          true)
 ENCODER(q5_0,   fast,    0,   4,       1,      0,          false)
-ENCODER(q5_0,   default, 3,   12,      1,      0,          false)
+ENCODER(q5_0,   default, 2,   12,      1,      0,          false)
 ENCODER(q5_0,   best,    16,  16,      3,      2,          true)
 ENCODER(q8_0,   fast,    0,   0,       0,      0,          false)
 ENCODER(q8_0,   default, 4,   4,       0,      0,          false)
