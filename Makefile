@@ -126,6 +126,10 @@ CHECKED := $(filter $(BUILD)/quant/%,$(KERNELS)) $(addprefix $(BUILD)/,quant/cpu
 $(BUILD)/checkquant: tests/checkquant.c $(CHECKED)
 	@$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) -MMD -MP $< -o $@ $(CHECKED) -lm
 
+MULTIPLIED := $(CHECKED) $(filter $(BUILD)/model/%,$(KERNELS)) $(BUILD)/model/cpu.o
+$(BUILD)/checkproducts: tests/checkproducts.c $(MULTIPLIED)
+	@$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) -MMD -MP $< -o $@ $(MULTIPLIED) -lm
+
 # Fuzz targets run by a driver of our own, or with FUZZ_MAIN= and libFuzzer: tests/fuzz/run.sh.
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_MAIN = tests/fuzz/driver.c
@@ -225,4 +229,4 @@ clean: ## remove what was built
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
 
--include $(OBJECTS:.o=.d) $(UNIT:=.d) $(BUILD)/checkquant.d
+-include $(OBJECTS:.o=.d) $(UNIT:=.d) $(BUILD)/checkquant.d $(BUILD)/checkproducts.d

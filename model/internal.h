@@ -92,7 +92,7 @@ struct model {
     struct model_hparams h;
     const struct model_arch *arch;
     const struct model_kernels *kernels;
-    const struct model_kernels8 *kernels8; /* NULL: none */
+    const struct model_kernels8 *kernels8;
     enum quant_cpu cpu;
     int threads;
     struct model_weight *weights; /* all of them */

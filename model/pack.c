@@ -25,40 +25,48 @@ static const struct {
     {GGUF_IQ4_XS, ROUND_Q8_K}, {GGUF_TQ1_0, ROUND_Q8_K},   {GGUF_TQ2_0, ROUND_Q8_K},
 };
 
-struct pack_kind pack_kind_of(const struct model *model, const struct model_weight *weight)
+struct pack_kind pack_kind_of(const struct model *model, const struct model_weight *weight,
+                              size_t n)
 {
-    struct pack_kind kind = {ROUND_NONE, false, 0, 0};
+    struct pack_kind kind = {.rounding = ROUND_NONE, .mr = model->kernels->mr};
     if (model->settings.activations == MODEL_ACTIVATIONS_F32)
         return kind;
     for (size_t i = 0; i < sizeof roundings / sizeof roundings[0]; i++)
         if (roundings[i].type == weight->type)
             kind.rounding = roundings[i].rounding;
-    if (model->kernels8 && weight->levels && kind.rounding >= ROUND_Q8_0) {
+    if (weight->levels && kind.rounding >= ROUND_Q8_0) {
         kind.integers = true;
+        kind.mr = n <= PACK_FEW_ROWS ? 1 : model->kernels8->mr;
         kind.sub = weight->levels->sub;
-        kind.offset = weight->levels->offset;
+        kind.offset = weight->levels->offset - model->kernels8->bias[pack_wide(weight)];
     }
     return kind;
 }
 
+bool pack_wide(const struct model_weight *weight)
+{
+    return weight->levels->offset == 128;
+}
+
 bool pack_same(const struct pack_kind *a, const struct pack_kind *b)
 {
-    return a->rounding == b->rounding && a->integers == b->integers && a->sub == b->sub &&
-           a->offset == b->offset;
+    return a->rounding == b->rounding && a->integers == b->integers && a->mr == b->mr &&
+           a->sub == b->sub && a->offset == b->offset;
 }
 
 /* ---- Layout ---------------------------------------------------------------------- */
 
-size_t pack_group_rows(const struct model *model, const struct pack_kind *kind)
+/* Columns that kernels8->row reads. */
+static size_t padded(const struct pack_kind *kind, size_t columns)
 {
-    return kind->integers ? KERNEL_MR8 : model->kernels->mr;
+    return kind->mr == 1 ? (columns + 127) / 128 * 128 : columns;
 }
 
-size_t pack_group_bytes(const struct model *model, const struct pack_kind *kind, size_t columns)
+size_t pack_group_bytes(const struct pack_kind *kind, size_t columns)
 {
     if (!kind->integers)
-        return columns * model->kernels->mr * sizeof(float);
-    return (columns + columns / kind->sub * 12) * KERNEL_MR8;
+        return columns * kind->mr * sizeof(float);
+    return (padded(kind, columns) + columns / kind->sub * 12) * kind->mr;
 }
 
 struct pack_parts pack_parts_of(const struct pack_kind *kind, size_t columns, void *group)
@@ -66,9 +74,9 @@ struct pack_parts pack_parts_of(const struct pack_kind *kind, size_t columns, vo
     size_t blocks = columns / kind->sub;
     struct pack_parts parts;
     parts.dx = group;
-    parts.xs = parts.dx + blocks * KERNEL_MR8;
-    parts.start = (int32_t *)(void *)(parts.xs + blocks * KERNEL_MR8);
-    parts.x = (int8_t *)(parts.start + blocks * KERNEL_MR8);
+    parts.xs = parts.dx + blocks * kind->mr;
+    parts.start = (int32_t *)(void *)(parts.xs + blocks * kind->mr);
+    parts.x = (int8_t *)(parts.start + blocks * kind->mr);
     return parts;
 }
 
@@ -158,7 +166,7 @@ static void pack_floats(const struct model *model, const struct pack_kind *kind,
                         const struct pack_input *in, size_t first, float *out)
 {
     size_t mr = model->kernels->mr, rows = in->n - first < mr ? in->n - first : mr;
-    float values[PACK_MAX_MR][BLOCK_Q8K];
+    float values[KERNEL_MAX_MR][BLOCK_Q8K];
     for (size_t from = 0; from < in->columns; from += BLOCK_Q8K) {
         size_t left = in->columns - from, n = left < BLOCK_Q8K ? left : BLOCK_Q8K;
         for (size_t i = 0; i < rows; i++)
@@ -177,9 +185,9 @@ static void place_integers(const struct pack_kind *kind, const struct pack_parts
                            size_t from, size_t n, const float *d, const int8_t *q)
 {
     for (size_t j = 0; j < n; j += 4)
-        memcpy(to->x + ((from + j) / 4 * KERNEL_MR8 + i) * 4, q + j, 4);
+        memcpy(to->x + ((from + j) / 4 * kind->mr + i) * 4, q + j, 4);
     for (size_t j = 0; j < n; j += kind->sub) {
-        size_t at = (from + j) / kind->sub * KERNEL_MR8 + i;
+        size_t at = (from + j) / kind->sub * kind->mr + i;
         int32_t sum = 0;
         for (size_t e = 0; e < kind->sub; e++)
             sum += q[j + e];
@@ -194,12 +202,12 @@ static void place_integers(const struct pack_kind *kind, const struct pack_parts
 static void pack_integers(const struct pack_kind *kind, const struct pack_input *in,
                           size_t first, void *out)
 {
-    size_t rows = in->n - first < KERNEL_MR8 ? in->n - first : KERNEL_MR8;
+    size_t rows = in->n - first < kind->mr ? in->n - first : kind->mr;
     struct pack_parts parts = pack_parts_of(kind, in->columns, out);
     float d[BLOCK_Q8K / BLOCK] = {0};
     int8_t q[BLOCK_Q8K] = {0};
-    if (rows < KERNEL_MR8) /* the kernel reads all rows */
-        memset(out, 0, (in->columns + in->columns / kind->sub * 12) * KERNEL_MR8);
+    if (rows < kind->mr || kind->mr == 1) /* the kernel reads all rows, and the padding */
+        memset(out, 0, pack_group_bytes(kind, in->columns));
     for (size_t i = 0; i < rows; i++)
         for (size_t from = 0; from < in->columns; from += BLOCK_Q8K) {
             size_t left = in->columns - from, n = left < BLOCK_Q8K ? left : BLOCK_Q8K;
@@ -211,7 +219,7 @@ static void pack_integers(const struct pack_kind *kind, const struct pack_input 
 void pack_group(const struct model *model, const struct pack_kind *kind,
                 const struct pack_input *in, size_t index, void *out)
 {
-    size_t first = index * pack_group_rows(model, kind);
+    size_t first = index * kind->mr;
     if (kind->integers)
         pack_integers(kind, in, first, out);
     else

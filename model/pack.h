@@ -7,7 +7,8 @@
 
 #include "model/internal.h"
 
-#define PACK_MAX_MR 16 /* rows of a group, at most */
+/* Inputs of up to this many rows are laid out row by row for kernels8->row. */
+#define PACK_FEW_ROWS 2
 
 enum model_rounding {
     ROUND_NONE,
@@ -21,19 +22,21 @@ enum model_rounding {
 /* How an input is laid out: the same for products that can share it. */
 struct pack_kind {
     enum model_rounding rounding;
-    bool integers; /* for kernel_tile8, otherwise floats for kernel_tile */
+    bool integers; /* for kernels8, otherwise floats for kernels */
+    size_t mr;     /* rows of a group */
     unsigned sub;  /* integers: columns of a sub-block */
-    int offset;    /* integers: of the levels */
+    int offset;    /* integers: of the levels, less what the kernel takes off itself */
 };
 
-struct pack_kind pack_kind_of(const struct model *model, const struct model_weight *weight);
+/* Of an input with n rows. */
+struct pack_kind pack_kind_of(const struct model *model, const struct model_weight *weight,
+                              size_t n);
+/* Whether the levels of a type take 8 bits. */
+bool pack_wide(const struct model_weight *weight);
 bool pack_same(const struct pack_kind *a, const struct pack_kind *b);
 
-/* Rows of a group: the kernel's mr. */
-size_t pack_group_rows(const struct model *model, const struct pack_kind *kind);
 /* Bytes of a laid-out group of `columns` columns. */
-size_t pack_group_bytes(const struct model *model, const struct pack_kind *kind,
-                        size_t columns);
+size_t pack_group_bytes(const struct pack_kind *kind, size_t columns);
 
 /* Where the parts of a group of integers are. */
 struct pack_parts {

@@ -12,9 +12,7 @@ float KERNEL_NAME(kernel_softmax)(float *x, size_t n, float scale);
 void KERNEL_NAME(kernel_silu)(float *gate, const float *up, size_t n);
 void KERNEL_NAME(kernel_gelu)(float *gate, const float *up, size_t n);
 
-void KERNEL_NAME(kernel_tile8)(const struct kernel_tile8 *t);
-
-extern const struct model_kernels8 KERNEL_NAME(model_kernels8);
+extern const struct model_kernels8 KERNEL_NAME(model_kernels8)[];
 extern const struct model_kernels KERNEL_NAME(model_kernels);
 
 #endif

@@ -1,9 +1,9 @@
 /*
  * The inner loops of the forward pass. Everything in model/kernels/ is compiled once for
- * each level of the processor (the table LEVELS in the Makefile). The results of struct
- * model_kernels are the same at all levels: every sum runs in the order of the columns, with
- * fused multiply-adds. Products in integers (model_kernels8) differ from the same products in
- * floats by rounding in the last bits.
+ * each level of the processor (the table LEVELS in the Makefile). Results are the same bytes
+ * at all levels: sums of floats run in the order of the columns, with fused multiply-adds,
+ * sums of integers are exact. A product in integers differs from the same product in floats
+ * by rounding in the last bits.
  */
 #ifndef MODEL_KERNELS_H
 #define MODEL_KERNELS_H
@@ -50,21 +50,18 @@ struct model_kernels {
     void (*gelu)(float *gate, const float *up, size_t n);
 };
 
-#define KERNEL_MR8 6
-#define KERNEL_NR8 32
-
 /*
  * A tile of a product of quantized rows: c[i][r] (+)= sum over sub-blocks b of
  *     scale[b][r] dx[b][i] (start[b][i] + sum of w[..][r] x[..][i]) - min[b][r] xs[b][i]
- * for i < m and r < KERNEL_NR8. Rows of c up to KERNEL_MR8 may be written if m > 1.
+ * for i < mr and r < nr of struct model_kernels8; rows i >= m are computed and of no use.
  *
- *     w          [columns / 4][KERNEL_NR8][4]   levels
- *     scale, min [blocks][KERNEL_NR8]           min NULL: none
- *     x          [columns / 4][KERNEL_MR8][4]
- *     dx         [blocks][KERNEL_MR8]           scales of the inputs
- *     xs         [blocks][KERNEL_MR8]           dx times the sum of x
- *     start      [blocks][KERNEL_MR8]           minus the levels' offset times the sum of x
- *     c          [KERNEL_MR8][KERNEL_NR8]
+ *     w          [columns / 4][nr][4]   levels
+ *     scale, min [blocks][nr]           min NULL: none
+ *     x          [columns / 4][mr][4]
+ *     dx         [blocks][mr]           scales of the inputs
+ *     xs         [blocks][mr]           dx times the sum of x
+ *     start      [blocks][mr]           (bias - the levels' offset) times the sum of x
+ *     c          [mr][nr]
  */
 struct kernel_tile8 {
     const uint8_t *w;
@@ -73,17 +70,38 @@ struct kernel_tile8 {
     const float *dx, *xs;
     const int32_t *start;
     float *c;
-    size_t blocks, m;
+    size_t blocks;
     unsigned sub; /* columns of a sub-block: 16 or 32 */
-    bool add;
+    bool wide;    /* levels of 8 bits; sub is 32 then, and min NULL */
+    bool add;     /* to what c holds */
 };
 
+/*
+ * The same for one input and at most KERNEL_ROW_COLUMNS columns:
+ *
+ *     w  [nr][KERNEL_ROW_COLUMNS]       levels, row by row
+ *     x  [columns], and zeros up to a multiple of 128
+ *     c  [nr]
+ */
+#define KERNEL_ROW_COLUMNS 256
+
+/* Products in integers, with one set of instructions of a level. nr is that of the level's
+ * struct model_kernels. */
 struct model_kernels8 {
+    const char *name;   /* NULL: the end of the list */
+    bool (*runs)(void); /* on this machine, if the level does */
+    size_t mr, nr;
+    int bias[2]; /* what the kernel takes off narrow levels, and off wide ones */
     void (*tile)(const struct kernel_tile8 *tile);
+    void (*row)(const struct kernel_tile8 *tile);
 };
 
-/* Products in integers, of the same panels as model_kernels_at; NULL where the machine has no
- * instruction for them or the level is another. */
+#define KERNEL_MAX_MR 16
+#define KERNEL_MAX_NR 32
+
+/* The sets of instructions of a level, the best first; each gives the same bytes. */
+const struct model_kernels8 *model_kernels8_of(enum quant_cpu cpu);
+/* The best that this machine runs. */
 const struct model_kernels8 *model_kernels8_at(enum quant_cpu cpu);
 
 /* The kernels of a level that the machine runs. */

@@ -126,11 +126,10 @@ static void test_threads(void **state)
     }
 }
 
-static void test_levels(void **state)
+static void compare_levels(enum model_activations activations)
 {
-    (void)state;
     for (size_t i = 0; i < N_NAMES; i++) {
-        struct model_settings scalar = {.activations = MODEL_ACTIVATIONS_F32, .has_cpu = true};
+        struct model_settings scalar = {.activations = activations, .has_cpu = true};
         struct opened a;
         open_golden(&a, GOLDEN, names[i], &scalar, 1);
         float *x = evaluate_all(&a);
@@ -149,6 +148,13 @@ static void test_levels(void **state)
         free(x);
         close_golden(&a);
     }
+}
+
+static void test_levels(void **state)
+{
+    (void)state;
+    compare_levels(MODEL_ACTIVATIONS_F32);
+    compare_levels(MODEL_ACTIVATIONS_ENGINE);
 }
 
 /* ---- Inputs of products ---------------------------------------------------------- */

@@ -1,0 +1,124 @@
+/*
+ * The loops of products of bytes, for one set of instructions. Included by dot8.c once for
+ * each, with DOT(name) for the set's names and DOT_TARGET for its functions.
+ */
+
+/* ---- Many inputs ----------------------------------------------------------------- */
+
+DOT_TARGET DOT_OP void DOT(add_block)(const struct kernel_tile8 *t, const struct tile_kind kind,
+                                      size_t b, lanes sums[MR][VECTORS])
+{
+    ints products[MR][VECTORS];
+    const uint8_t *w = t->w + b * kind.quads * NR * 4;
+    const int8_t *x = t->x + b * kind.quads * MR * 4;
+    for (size_t i = 0; i < MR; i++)
+        for (size_t v = 0; v < VECTORS; v++)
+            products[i][v] = ints_all(t->start[b * MR + i]);
+#pragma GCC unroll 8
+    for (size_t q = 0; q < kind.quads; q++) {
+        struct DOT(quads) weights[VECTORS];
+#pragma GCC unroll 4
+        for (size_t v = 0; v < VECTORS; v++)
+            weights[v] = DOT(quads_load)(w + (q * NR + v * QUANT_LANES) * 4, kind.wide);
+#pragma GCC unroll 8
+        for (size_t i = 0; i < MR; i++)
+#pragma GCC unroll 4
+            for (size_t v = 0; v < VECTORS; v++)
+                products[i][v] = DOT(quads_dot)(products[i][v], &weights[v],
+                                                x + (q * MR + i) * 4, kind.wide);
+    }
+#pragma GCC unroll 4
+    for (size_t v = 0; v < VECTORS; v++) {
+        lanes scale = lanes_load(t->scale + b * NR + v * QUANT_LANES);
+        lanes min = kind.has_min ? lanes_load(t->min + b * NR + v * QUANT_LANES) : scale;
+#pragma GCC unroll 8
+        for (size_t i = 0; i < MR; i++) {
+            lanes value = ints_to_lanes(products[i][v]) * scale;
+            sums[i][v] = lanes_fma(value, lanes_all(t->dx[b * MR + i]), sums[i][v]);
+            if (kind.has_min)
+                sums[i][v] = lanes_fnma(min, lanes_all(t->xs[b * MR + i]), sums[i][v]);
+        }
+    }
+}
+
+DOT_TARGET DOT_OP void DOT(run_tile)(const struct kernel_tile8 *t, const struct tile_kind kind)
+{
+    lanes sums[MR][VECTORS];
+#pragma GCC unroll 8
+    for (size_t i = 0; i < MR; i++)
+        for (size_t v = 0; v < VECTORS; v++)
+            sums[i][v] = t->add ? lanes_load(t->c + i * NR + v * QUANT_LANES) : lanes_all(0.0f);
+    for (size_t b = 0; b < t->blocks; b++)
+        DOT(add_block)(t, kind, b, sums);
+#pragma GCC unroll 8
+    for (size_t i = 0; i < MR; i++)
+        for (size_t v = 0; v < VECTORS; v++)
+            lanes_store(t->c + i * NR + v * QUANT_LANES, sums[i][v]);
+}
+
+/* ---- One input ------------------------------------------------------------------- */
+
+DOT_TARGET DOT_OP void DOT(run_row)(const struct kernel_tile8 *t, const struct tile_kind kind)
+{
+    const unsigned sub = (unsigned)kind.quads * 4;
+    int32_t products[NR][KERNEL_ROW_COLUMNS / 16];
+    float values[KERNEL_ROW_COLUMNS / 16][NR];
+    for (size_t r = 0; r < NR; r++) {
+        const uint8_t *w = t->w + r * KERNEL_ROW_COLUMNS;
+        for (size_t j = 0; j < t->blocks * sub; j += 128)
+            DOT(dot_128)(w + j, t->x + j, sub, kind.wide, products[r] + j / sub);
+    }
+    for (size_t b = 0; b < t->blocks; b++)
+        for (size_t r = 0; r < NR; r++)
+            values[b][r] = (float)(products[r][b] + t->start[b]);
+    for (size_t v = 0; v < VECTORS; v++) {
+        float *c = t->c + v * QUANT_LANES;
+        lanes sums = t->add ? lanes_load(c) : lanes_all(0.0f);
+        for (size_t b = 0; b < t->blocks; b++) {
+            size_t at = b * NR + v * QUANT_LANES;
+            lanes value = lanes_load(values[b] + v * QUANT_LANES) * lanes_load(t->scale + at);
+            sums = lanes_fma(value, lanes_all(t->dx[b]), sums);
+            if (kind.has_min)
+                sums = lanes_fnma(lanes_load(t->min + at), lanes_all(t->xs[b]), sums);
+        }
+        lanes_store(c, sums);
+    }
+}
+
+/* ---- Kinds ----------------------------------------------------------------------- */
+
+#define KIND(name, ...)                                                                        \
+    DOT_TARGET static void DOT(tile_##name)(const struct kernel_tile8 *t)                      \
+    {                                                                                          \
+        DOT(run_tile)(t, (struct tile_kind){__VA_ARGS__});                                     \
+    }                                                                                          \
+    DOT_TARGET static void DOT(row_##name)(const struct kernel_tile8 *t)                       \
+    {                                                                                          \
+        DOT(run_row)(t, (struct tile_kind){__VA_ARGS__});                                      \
+    }
+KIND(16, 4, false, false)
+KIND(16_min, 4, true, false)
+KIND(32, 8, false, false)
+KIND(32_min, 8, true, false)
+KIND(32_wide, 8, false, true)
+#undef KIND
+
+static void DOT(tile)(const struct kernel_tile8 *t)
+{
+    static void (*const tiles[2][2])(const struct kernel_tile8 *) = {
+        {DOT(tile_16), DOT(tile_16_min)}, {DOT(tile_32), DOT(tile_32_min)}};
+    if (t->wide)
+        DOT(tile_32_wide)(t);
+    else
+        tiles[t->sub == 32][t->min != NULL](t);
+}
+
+static void DOT(row)(const struct kernel_tile8 *t)
+{
+    static void (*const rows[2][2])(const struct kernel_tile8 *) = {
+        {DOT(row_16), DOT(row_16_min)}, {DOT(row_32), DOT(row_32_min)}};
+    if (t->wide)
+        DOT(row_32_wide)(t);
+    else
+        rows[t->sub == 32][t->min != NULL](t);
+}

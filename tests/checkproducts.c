@@ -1,0 +1,246 @@
+/*
+ * checkproducts [--cpu LEVEL]
+ *
+ * Runs the products of levels and bytes of model/kernels/ with every set of instructions of
+ * every level that this machine runs, on random and extreme bytes, and compares the sums with
+ * those of a loop in plain C, bit by bit. Prints one digest, the same on every machine.
+ * Exit: 0 all the same, 1 something differs, 2 trouble.
+ */
+#include "model/kernels/kernels.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+enum { COLUMNS = KERNEL_ROW_COLUMNS, MAX_SUBS = COLUMNS / 16, N_LEVELS = 4 };
+
+/* The forms that levels have (quant/levels.h). */
+static const struct form {
+    unsigned sub;
+    int offset;
+    bool has_min;
+    uint8_t most; /* the highest level */
+} forms[] = {{32, 8, false, 15}, {32, 0, true, 31},   {32, 128, false, 255},
+             {16, 0, true, 3},   {16, 32, false, 63}, {16, 4, false, 127}};
+
+/* Rows of weights and of inputs in their natural order. */
+struct operands {
+    uint8_t w[KERNEL_MAX_NR][COLUMNS];
+    float scale[KERNEL_MAX_NR][MAX_SUBS], min[KERNEL_MAX_NR][MAX_SUBS];
+    int8_t x[KERNEL_MAX_MR][COLUMNS];
+    float dx[KERNEL_MAX_MR][MAX_SUBS];
+    float c[KERNEL_MAX_MR][KERNEL_MAX_NR];
+};
+
+/* The same as a kernel takes them, `mr` inputs together. */
+struct laid_out {
+    uint8_t w[KERNEL_MAX_NR * COLUMNS];
+    float scale[KERNEL_MAX_NR * MAX_SUBS], min[KERNEL_MAX_NR * MAX_SUBS];
+    int8_t x[KERNEL_MAX_MR * COLUMNS];
+    float dx[KERNEL_MAX_MR * MAX_SUBS], xs[KERNEL_MAX_MR * MAX_SUBS];
+    int32_t start[KERNEL_MAX_MR * MAX_SUBS];
+    float c[KERNEL_MAX_MR * KERNEL_MAX_NR];
+};
+
+struct problem {
+    const struct form *form;
+    size_t columns;
+    bool add;
+    struct operands in;
+    float expected[KERNEL_MAX_MR][KERNEL_MAX_NR];
+};
+
+/* ---- Numbers --------------------------------------------------------------------- */
+
+static uint32_t next_random(uint64_t *seed)
+{
+    *seed = *seed * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(*seed >> 32);
+}
+
+static float any_float(uint64_t *seed)
+{
+    return (float)((int32_t)next_random(seed) >> 8) * 0x1p-24f;
+}
+
+/* Every third row of weights and of inputs is extreme. */
+static void fill(struct problem *p, uint64_t seed)
+{
+    for (size_t r = 0; r < KERNEL_MAX_NR; r++) {
+        for (size_t j = 0; j < COLUMNS; j++)
+            p->in.w[r][j] = r % 3 == 2 ? (r % 2 ? p->form->most : 0)
+                                       : (uint8_t)(next_random(&seed) % (p->form->most + 1u));
+        for (size_t b = 0; b < MAX_SUBS; b++) {
+            p->in.scale[r][b] = any_float(&seed);
+            p->in.min[r][b] = any_float(&seed);
+        }
+    }
+    for (size_t i = 0; i < KERNEL_MAX_MR; i++) {
+        for (size_t j = 0; j < COLUMNS; j++)
+            p->in.x[i][j] = i % 3 == 2 ? (i % 2 ? 127 : -127)
+                                       : (int8_t)((int)(next_random(&seed) % 255) - 127);
+        for (size_t b = 0; b < MAX_SUBS; b++)
+            p->in.dx[i][b] = any_float(&seed);
+        for (size_t r = 0; r < KERNEL_MAX_NR; r++)
+            p->in.c[i][r] = any_float(&seed);
+    }
+}
+
+/* ---- In plain C ------------------------------------------------------------------ */
+
+static int32_t input_sum(const struct problem *p, size_t i, size_t b)
+{
+    int32_t sum = 0;
+    for (size_t j = b * p->form->sub; j < (b + 1) * p->form->sub; j++)
+        sum += p->in.x[i][j];
+    return sum;
+}
+
+static float expect(const struct problem *p, size_t i, size_t r)
+{
+    float c = p->add ? p->in.c[i][r] : 0.0f;
+    for (size_t b = 0; b < p->columns / p->form->sub; b++) {
+        int32_t sum = 0;
+        for (size_t j = b * p->form->sub; j < (b + 1) * p->form->sub; j++)
+            sum += (p->in.w[r][j] - p->form->offset) * p->in.x[i][j];
+        c = fmaf((float)sum * p->in.scale[r][b], p->in.dx[i][b], c);
+        if (p->form->has_min)
+            c = fmaf(-p->in.min[r][b], p->in.dx[i][b] * (float)input_sum(p, i, b), c);
+    }
+    return c;
+}
+
+/* ---- With kernels ---------------------------------------------------------------- */
+
+/* Inputs first .. first + mr. */
+static void lay_out_inputs(const struct problem *p, size_t first, size_t mr, int bias,
+                           struct laid_out *to)
+{
+    for (size_t i = 0; i < mr; i++) {
+        for (size_t j = 0; j < p->columns; j++)
+            to->x[(j / 4 * mr + i) * 4 + j % 4] = p->in.x[first + i][j];
+        for (size_t b = 0; b < p->columns / p->form->sub; b++) {
+            int32_t sum = input_sum(p, first + i, b);
+            to->dx[b * mr + i] = p->in.dx[first + i][b];
+            to->xs[b * mr + i] = p->in.dx[first + i][b] * (float)sum;
+            to->start[b * mr + i] = (bias - p->form->offset) * sum;
+        }
+    }
+}
+
+static void lay_out(const struct problem *p, const struct model_kernels8 *set, bool by_rows,
+                    struct laid_out *to)
+{
+    for (size_t r = 0; r < set->nr; r++) {
+        for (size_t j = 0; j < p->columns; j++)
+            to->w[by_rows ? r * COLUMNS + j : (j / 4 * set->nr + r) * 4 + j % 4] =
+                p->in.w[r][j];
+        for (size_t b = 0; b < p->columns / p->form->sub; b++) {
+            to->scale[b * set->nr + r] = p->in.scale[r][b];
+            to->min[b * set->nr + r] = p->in.min[r][b];
+        }
+    }
+}
+
+/* Whether `mr` inputs from `first` on give what is expected. */
+static bool run(const struct problem *p, const struct model_kernels8 *set, size_t first,
+                size_t mr)
+{
+    static struct laid_out l;
+    const struct form *form = p->form;
+    bool wide = form->offset == 128;
+    memset(&l, 0, sizeof l);
+    lay_out(p, set, mr == 1, &l);
+    lay_out_inputs(p, first, mr, set->bias[wide], &l);
+    for (size_t i = 0; i < mr; i++)
+        memcpy(l.c + i * set->nr, p->in.c[first + i], set->nr * sizeof(float));
+    struct kernel_tile8 tile = {.w = l.w,
+                                .scale = l.scale,
+                                .min = form->has_min ? l.min : NULL,
+                                .x = l.x,
+                                .dx = l.dx,
+                                .xs = l.xs,
+                                .start = l.start,
+                                .c = l.c,
+                                .blocks = p->columns / form->sub,
+                                .sub = form->sub,
+                                .wide = wide,
+                                .add = p->add};
+    (mr == 1 ? set->row : set->tile)(&tile);
+    for (size_t i = 0; i < mr; i++)
+        if (memcmp(l.c + i * set->nr, p->expected[first + i], set->nr * sizeof(float)) != 0)
+            return false;
+    return true;
+}
+
+static int check_set(const struct problem *p, enum quant_cpu cpu,
+                     const struct model_kernels8 *set)
+{
+    bool row = true, tile = run(p, set, 0, set->mr);
+    for (size_t i = 0; i < set->mr; i++)
+        row &= run(p, set, i, 1);
+    if (!tile || !row)
+        fprintf(stderr, "%s (%s): %s%s differs: sub %u, offset %d, %zu columns\n",
+                quant_cpu_name(cpu), set->name, tile ? "" : "tile ", row ? "" : "row",
+                p->form->sub, p->form->offset, p->columns);
+    return !tile || !row;
+}
+
+static int check_levels(const struct problem *p, int only)
+{
+    int bad = 0;
+    for (int cpu = 0; cpu < N_LEVELS; cpu++) {
+        enum quant_cpu level = (enum quant_cpu)cpu;
+        if (!quant_cpu_runs(level) || (only >= 0 && only != cpu))
+            continue;
+        for (const struct model_kernels8 *set = model_kernels8_of(level); set->name; set++)
+            if (set->runs())
+                bad |= check_set(p, level, set);
+    }
+    return bad;
+}
+
+/* Names of the sets that run, to see that they do. */
+static void print_sets(int only)
+{
+    for (int cpu = 0; cpu < N_LEVELS; cpu++) {
+        if (!quant_cpu_runs((enum quant_cpu)cpu) || (only >= 0 && only != cpu))
+            continue;
+        const struct model_kernels8 *set = model_kernels8_of((enum quant_cpu)cpu);
+        for (; set->name; set++)
+            if (set->runs())
+                fprintf(stderr, "%s: %s\n", quant_cpu_name((enum quant_cpu)cpu), set->name);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static struct problem p;
+    enum quant_cpu cpu;
+    XXH64_state_t digest;
+    int bad = 0, only = -1;
+    if (argc == 3 && strcmp(argv[1], "--cpu") == 0 && quant_cpu_find(argv[2], &cpu) &&
+        quant_cpu_runs(cpu)) {
+        only = (int)cpu;
+    } else if (argc != 1) {
+        fprintf(stderr, "usage: checkproducts [--cpu LEVEL]\n");
+        return 2;
+    }
+    print_sets(only);
+    XXH64_reset(&digest, 0);
+    for (size_t f = 0; f < sizeof forms / sizeof forms[0]; f++)
+        for (p.columns = 32; p.columns <= COLUMNS; p.columns += 32) {
+            p.form = &forms[f];
+            p.add = p.columns % 64 == 0;
+            fill(&p, f * 1000 + p.columns);
+            for (size_t i = 0; i < KERNEL_MAX_MR; i++)
+                for (size_t r = 0; r < KERNEL_MAX_NR; r++)
+                    p.expected[i][r] = expect(&p, i, r);
+            XXH64_update(&digest, p.expected, sizeof p.expected);
+            bad |= check_levels(&p, only);
+        }
+    printf("products %016llx\n", (unsigned long long)XXH64_digest(&digest));
+    return bad;
+}
