@@ -271,6 +271,10 @@ void model_attend(struct model_context *ctx, uint32_t il)
     struct model_heads heads = model_heads(ctx->model, il);
     uint32_t block = block_tokens(&heads);
     size_t total = 0;
+    if (attention_half_wanted(ctx->model, &heads)) {
+        attention_half(ctx, il);
+        return;
+    }
     for (size_t i = 0; i < ctx->n_runs; i++)
         total += pieces_of(&ctx->runs[i], &heads);
 #pragma omp parallel for num_threads(ctx->model->threads) schedule(dynamic, 1)

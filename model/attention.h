@@ -10,4 +10,9 @@ size_t attention_scratch_bytes(const struct model *model, const struct model_hea
 /* The factor of Q K^T. */
 float model_attention_scale(const struct model_context *ctx, const struct model_heads *heads);
 
+/* With a cache in half precision: whether llama.cpp has no kernel for heads of this length, and
+ * what it does then. */
+bool attention_half_wanted(const struct model *model, const struct model_heads *heads);
+void attention_half(struct model_context *ctx, uint32_t il);
+
 #endif

@@ -131,6 +131,15 @@ static bool alloc_cache(struct model_context *ctx)
     return true;
 }
 
+static void store_values(const struct model_context *ctx, const float *from, float *to,
+                         size_t n)
+{
+    if (ctx->model->settings.half_cache)
+        ctx->model->kernels->round_half(from, to, n);
+    else
+        memcpy(to, from, n * sizeof(float));
+}
+
 void cache_store(struct model_context *ctx, uint32_t il)
 {
     struct model_heads heads = model_heads(ctx->model, il);
@@ -139,9 +148,9 @@ void cache_store(struct model_context *ctx, uint32_t il)
     for (size_t i = 0; i < ctx->n_runs; i++) {
         const struct model_run *run = &ctx->runs[i];
         size_t cell = (size_t)run->sequence * ctx->n_ctx + run->position;
-        memcpy(c->k + cell * k, ctx->k + run->first * k, run->count * k * sizeof(float));
+        store_values(ctx, ctx->k + run->first * k, c->k + cell * k, run->count * k);
         if (c->v)
-            memcpy(c->v + cell * v, ctx->v + run->first * v, run->count * v * sizeof(float));
+            store_values(ctx, ctx->v + run->first * v, c->v + cell * v, run->count * v);
     }
 }
 

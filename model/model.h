@@ -62,9 +62,10 @@ typedef void (*model_input_fn)(void *user, const struct model_input *input);
 
 struct model_settings {
     enum model_activations activations;
-    int threads;          /* 0: as many as OpenMP gives */
-    bool has_cpu;         /* false: the best level of this machine */
-    enum quant_cpu cpu;   /* GGUF_ERR_ARGUMENT where the machine does not run it */
+    int threads;        /* 0: as many as OpenMP gives */
+    bool has_cpu;       /* false: the best level of this machine */
+    enum quant_cpu cpu; /* GGUF_ERR_ARGUMENT where the machine does not run it */
+    bool half_cache;    /* keys and values rounded to half precision, as llama.cpp keeps them */
     model_input_fn input; /* may be NULL */
     void *input_user;
 };

@@ -76,6 +76,8 @@ static void open_model(struct calibration *c, struct quant_tally *tally)
                                             .threads = r->threads,
                                             .has_cpu = true,
                                             .cpu = r->cpu,
+                                            .half_cache =
+                                                r->activations == MODEL_ACTIVATIONS_ENGINE,
                                             .input = model_capture_input,
                                             .input_user = c->capture};
     must(model_open(&c->model, c->gguf, &settings, &err), r->model, &err);

@@ -37,7 +37,9 @@ static const struct cli_option options[] = {
     {OPT_PROCESS_OUTPUT, 0, "process-output", NULL, "count the input of output.weight too",
      false},
     {OPT_ACTIVATIONS, 0, "activations", "f32|q8",
-     "inputs of matrix products exact, or rounded as the engines do (q8)", false},
+     "everything in floats, or inputs of matrix products, keys and values rounded as the "
+     "engines do (q8)",
+     false},
     {OPT_STATISTICS, 0, "show-statistics", NULL, "show statistics of each tensor", true},
     {OPT_JSON, 0, "json", NULL, "print the report as JSON", false},
     {OPT_THREADS, 't', "threads", "N", "threads (one a core)", true},
