@@ -58,7 +58,7 @@ LANES_OP void line_range(struct line_search *s, float offset_max)
 {
     const struct group *g = s->g;
     lanes low = lanes_min(group_x(g, 0, s->at), lanes_all(offset_max));
-    lanes high = s->both ? lanes_max(low, lanes_all(0)) : low;
+    lanes high = group_x(g, 0, s->at);
     lanes sum = lanes_all(0), weight = sum;
     for (size_t i = 0; i < g->len; i++) {
         const lanes x = group_x(g, i, s->at), w = line_weigh(s, i, lanes_all(1));

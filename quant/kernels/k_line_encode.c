@@ -13,12 +13,18 @@
 
 #include <string.h>
 
+/* Whether a super-block is mirrored: y = dmin * min - d * scale * level. */
+enum sides {
+    BY_RANGE, /* if its sub-blocks then have the smaller ranges */
+    BY_SEARCH /* if it is better so: both are searched */
+};
+
 /* How much is searched: one row a preset. */
 struct plan {
-    int ends;               /* places of each end of the range that are tried: */
-    const float *inwards;   /* how many steps between levels it moves inwards */
-    int repeats;            /* times that the best line is rounded again */
-    bool mirrored;          /* also y = dmin * min - d * scale * level */
+    int ends;             /* places of each end of the range that are tried: */
+    const float *inwards; /* how many steps between levels it moves inwards */
+    int repeats;          /* times that the best line is rounded again */
+    enum sides sides;
     int starts, mins_tried; /* values of d, and of dmin */
     int scales, mins;       /* integers that are tried for each sub-block */
     int refits;
@@ -54,7 +60,7 @@ LANES_OP void make_wishes(const struct group *g, const struct k_shape *shape,
     const float top = (float)shape->level_hi;
     FOR_LANES (at) {
         struct line_search s = {
-            .g = g, .at = at, .top = lanes_all(top), .both = plan->mirrored};
+            .g = g, .at = at, .top = lanes_all(top), .both = plan->sides == BY_SEARCH};
         line_start(&s, 0);
         for (int low = 0; low < plan->ends; low++)
             for (int high = 0; high < plan->ends; high++)
@@ -62,7 +68,7 @@ LANES_OP void make_wishes(const struct group *g, const struct k_shape *shape,
         for (int i = 0; i < plan->repeats; i++)
             line_repeat(&s);
         store_wish(&s, &s.best, s.mean, &wishes[0]);
-        if (plan->mirrored)
+        if (plan->sides == BY_SEARCH)
             store_wish(&s, &s.mirrored, lanes_all(0) - s.mean, &wishes[1]);
     }
 }
@@ -332,20 +338,50 @@ LANES_OP void make_reference(struct k_job *job, const struct k_shape *shape)
 
 /* ---- Super-blocks --------------------------------------------------------------------- */
 
-/* Of one super-block: negates its lanes, and takes the mirrored wishes. */
-static void mirror(struct k_job *job, struct wishes wishes[2], size_t first, size_t n)
+/* Of one super-block. */
+static void negate(struct k_job *job, size_t first, size_t n)
 {
-    const size_t bytes = n * sizeof(float);
+    job->sign[first / n] = -job->sign[first / n];
     for (size_t i = 0; i < job->g.len; i++)
         for (size_t l = first; l < first + n; l++)
             job->g.x[i][l] = -job->g.x[i][l];
+}
+
+/* Negates super-blocks whose sub-blocks then have the smaller ranges: where all numbers are
+ * positive, as a range always includes zero. */
+LANES_OP void choose_sides(struct k_job *job, const struct k_shape *shape)
+{
+    const size_t n = (size_t)shape->n_sub;
+    group_floats range, mirrored;
+    FOR_LANES (at) {
+        const lanes zero = lanes_all(0);
+        lanes low = group_x(&job->g, 0, at), high = low;
+        for (size_t i = 1; i < job->g.len; i++) {
+            low = lanes_min(group_x(&job->g, i, at), low);
+            high = lanes_max(group_x(&job->g, i, at), high);
+        }
+        const lanes up = high - lanes_min(low, zero), down = lanes_max(high, zero) - low;
+        group_set(&range, at, up * up);
+        group_set(&mirrored, at, down * down);
+    }
+    for (size_t first = 0; first < GROUP; first += n) {
+        job->sign[first / n] = 1;
+        if (part_sum(&mirrored, first, n) < part_sum(&range, first, n))
+            negate(job, first, n);
+    }
+}
+
+/* Of one super-block. */
+static void take_mirrored(struct wishes wishes[2], size_t first, size_t n)
+{
+    const size_t bytes = n * sizeof(float);
     memcpy(wishes[0].scale.of + first, wishes[1].scale.of + first, bytes);
     memcpy(wishes[0].min.of + first, wishes[1].min.of + first, bytes);
     memcpy(wishes[0].q.of + first, wishes[1].q.of + first, bytes);
     memcpy(wishes[0].qq.of + first, wishes[1].qq.of + first, bytes);
 }
 
-/* d and dmin of each super-block, and its side. */
+/* d and dmin of each super-block; its side too, if both were searched. */
 LANES_OP void start(struct k_job *job, const struct k_shape *shape, const struct plan *plan,
                     struct wishes wishes[2], struct k_lanes *p)
 {
@@ -353,13 +389,12 @@ LANES_OP void start(struct k_job *job, const struct k_shape *shape, const struct
     for (size_t first = 0; first < GROUP; first += n) {
         struct start best, other;
         best_start(shape, plan, &wishes[0], first, &best);
-        job->sign[first / n] = 1;
-        if (plan->mirrored) {
+        if (plan->sides == BY_SEARCH) {
             best_start(shape, plan, &wishes[1], first, &other);
             if (other.loss < best.loss) {
                 best = other;
-                job->sign[first / n] = -1;
-                mirror(job, wishes, first, n);
+                negate(job, first, n);
+                take_mirrored(wishes, first, n);
             }
         }
         part_fill(&p->d, first, n, best.d);
@@ -371,6 +406,7 @@ LANES_OP void search(struct k_job *job, const struct k_shape *shape, const struc
 {
     struct wishes wishes[2]; /* in [0], in the end, those of the chosen side */
     struct k_lanes p;
+    choose_sides(job, shape);
     make_wishes(&job->g, shape, plan, wishes);
     start(job, shape, plan, wishes, &p);
     choose_integers(&job->g, shape, plan, &wishes[0], &p);
@@ -397,14 +433,14 @@ static const float six[] = {0.2f, -0.2f, 0.6f, -0.6f, 1, -1};
 static const float eight[] = {0.05f, -0.3f, 0.4f, -0.65f, 0.75f, -1, 1.1f, -1.4f};
 
 /* clang-format off */
-/*                       never worse     ends inwards repeats mirrored starts mins of them scales mins refits */
-K_ENCODER(q2_K, fast,    NULL,           3,   few,    1,      true,    4,     4,           2,     1,   1)
-K_ENCODER(q2_K, default, NULL,           4,   few,    1,      true,    8,     4,           2,     3,   1)
-K_ENCODER(q2_K, best,    reference_q2_K, 7,   few,    3,      true,    16,    16,          3,     3,   3)
-K_ENCODER(q4_K, fast,    NULL,           3,   three,  1,      true,    4,     4,           2,     1,   1)
-K_ENCODER(q4_K, default, NULL,           6,   six,    1,      true,    8,     4,           2,     3,   1)
-K_ENCODER(q4_K, best,    reference_q4_K, 8,   eight,  3,      true,    16,    16,          3,     3,   3)
-K_ENCODER(q5_K, fast,    NULL,           3,   three,  1,      true,    4,     4,           2,     1,   1)
-K_ENCODER(q5_K, default, NULL,           6,   six,    1,      true,    8,     8,           2,     3,   1)
-K_ENCODER(q5_K, best,    reference_q5_K, 8,   eight,  3,      true,    16,    16,          3,     3,   3)
+/*                       never worse     ends inwards repeats sides      starts mins of them scales mins refits */
+K_ENCODER(q2_K, fast,    NULL,           3,   few,    0,      BY_RANGE,  4,     4,           2,     1,   1)
+K_ENCODER(q2_K, default, NULL,           4,   few,    1,      BY_SEARCH, 8,     4,           2,     3,   1)
+K_ENCODER(q2_K, best,    reference_q2_K, 7,   few,    3,      BY_SEARCH, 16,    16,          3,     3,   3)
+K_ENCODER(q4_K, fast,    NULL,           3,   three,  1,      BY_RANGE,  4,     4,           2,     1,   1)
+K_ENCODER(q4_K, default, NULL,           6,   six,    1,      BY_SEARCH, 8,     4,           2,     3,   1)
+K_ENCODER(q4_K, best,    reference_q4_K, 8,   eight,  3,      BY_SEARCH, 16,    16,          3,     3,   3)
+K_ENCODER(q5_K, fast,    NULL,           3,   three,  1,      BY_RANGE,  4,     4,           2,     1,   1)
+K_ENCODER(q5_K, default, NULL,           6,   six,    1,      BY_SEARCH, 8,     8,           2,     3,   1)
+K_ENCODER(q5_K, best,    reference_q5_K, 8,   eight,  3,      BY_SEARCH, 16,    16,          3,     3,   3)
 /* clang-format on */
