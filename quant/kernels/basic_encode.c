@@ -106,6 +106,10 @@ struct shape {
 /* Where the extreme element lands beyond the end of the range, what pays most first. */
 static const float beyond_integers[] = {0.3f, 0.8f,  0,     -0.4f, 0.55f, 1.2f, -0.2f, 0.15f,
                                         1.0f, 0.45f, 0.65f, -0.6f, 1.5f,  0.9f, -0.9f, 1.8f};
+/* With so many levels one level less costs little, and where the step differs by a per cent all
+ * rounding errors are others. */
+static const float beyond_many[] = {0.3f,  -0.9f, -2.2f, -3.6f, -5.2f, -6.8f, 0.45f, -0.4f,
+                                    -1.6f, -3,    -4.4f, -6,    -7.7f, -8.6f, -9.6f, -11};
 static const float beyond_iq4[] = {6,  18, -10, 30, 0,   42, -20, 12,
                                    24, 36, -5,  50, -15, 3,  9,   15};
 
@@ -114,8 +118,8 @@ static const struct shape shape_q4_0 = {sizeof(struct block_q4_0), -8,  7, false
 static const struct shape shape_q5_0 = {sizeof(struct block_q5_0), -16, 15, false, pack_q5_0,
                                         beyond_integers,           NULL};
 /* Kernels multiply levels in pairs and -128 would overflow. */
-static const struct shape shape_q8_0 = {sizeof(struct block_q8_0), -127, 127, false, pack_q8_0,
-                                        beyond_integers,           NULL};
+static const struct shape shape_q8_0 = {
+    sizeof(struct block_q8_0), -127, 127, false, pack_q8_0, beyond_many, NULL};
 static const struct shape shape_q4_1 = {
     sizeof(struct block_q4_1), 0, 15, true, pack_q4_1, NULL, NULL};
 static const struct shape shape_q5_1 = {

@@ -42,11 +42,11 @@ struct k_shape {
 
 /* clang-format off */
 /*                    sub-blocks  levels   scales     mins  sigma  power, s, codebook */
-#define K_SHAPE_q2_K {16,         0, 3,    0, 15,     15,   1,     1, 0.5f, NULL}
+#define K_SHAPE_q2_K {16,         0, 3,    0, 15,     15,   1,     1, 0.35f, NULL}
 #define K_SHAPE_q3_K {16,         -4, 3,   -32, 31,   0,    2,     2, 1.4f, NULL}
 #define K_SHAPE_q4_K {8,          0, 15,   0, 63,     63,   2,     1, 1, NULL}
 #define K_SHAPE_q5_K {8,          0, 31,   0, 63,     63,   2,     1, 1, NULL}
-#define K_SHAPE_q6_K {16,         -32, 31, -128, 127, 0,    0,     2, 1, NULL}
+#define K_SHAPE_q6_K {16,         -32, 31, -128, 127, 0,    0,     2, 0.8f, NULL}
 #define K_SHAPE_iq4_xs {8,        -127, 113, -32, 31, 0,   0,     0, 0, &codebook_iq4}
 /* clang-format on */
 

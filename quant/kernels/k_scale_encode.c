@@ -278,7 +278,7 @@ K_ENCODER(q3_K,   fast,    NULL,             5,   0.9f,  0.4f,  0,      8,     3
 K_ENCODER(q3_K,   default, NULL,             8,   1.2f,  0.3f,  1,      32,    35.75f, 0.25f,   2,     1)
 K_ENCODER(q3_K,   best,    reference_q3_K,   16,  1.8f,  0.2f,  3,      64,    36,     0.125f,  3,     3)
 K_ENCODER(q6_K,   fast,    NULL,             4,   1.0f,  0.7f,  0,      16,    142,    1.5f,    2,     0)
-K_ENCODER(q6_K,   default, NULL,             12,  1.3f,  0.55f, 0,      32,    142,    0.75f,   2,     1)
+K_ENCODER(q6_K,   default, NULL,             12,  1.0f,  0.8f,  0,      32,    142,    0.75f,   2,     1)
 K_ENCODER(q6_K,   best,    reference_q6_K,   24,  1.0f,  0.4f,  1,      64,    146,    0.5f,    4,     3)
 K_ENCODER(iq4_xs, fast,    NULL,             2,   20,    24,    1,      16,    35,     0.5f,    1,     1)
 K_ENCODER(iq4_xs, default, NULL,             8,   50,    10,    1,      32,    36,     0.25f,   2,     1)
