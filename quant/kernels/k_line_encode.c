@@ -26,6 +26,7 @@ struct plan {
     int repeats;          /* times that the best line is rounded again */
     enum sides sides;
     int starts, mins_tried; /* values of d, and of dmin */
+    float reach;            /* see make_starts */
     int scales, mins;       /* integers that are tried for each sub-block */
     int refits;
 };
@@ -75,7 +76,7 @@ LANES_OP void make_wishes(const struct group *g, const struct k_shape *shape,
 
 /* ---- (b) d and dmin ------------------------------------------------------------------ */
 
-#define STARTS_MAX 16
+#define STARTS_MAX 24
 
 /* A grid of values for d and dmin, and what they lose against the wishes of the sub-blocks:
  * one start a lane. */
@@ -87,7 +88,8 @@ struct starts {
 };
 
 /* Around what the largest wishes ask for: a little less is better most of the time, as one
- * sub-block then suffers and the others gain. */
+ * sub-block then suffers and the others gain. Where integers are few it may be that the others
+ * need a d far above it (`reach`), and that the largest has levels for that. */
 LANES_OP void make_starts(float d, float dmin, const struct plan *plan, struct starts *starts)
 {
     const float from = 0.93f, width = 0.1f;
@@ -95,7 +97,8 @@ LANES_OP void make_starts(float d, float dmin, const struct plan *plan, struct s
     starts->n = 0;
     for (int i = 0; i < n; i++)
         for (int k = 0; k < m; k++, starts->n++) {
-            starts->d[starts->n] = d * (from + width * (float)i / (float)(n - 1));
+            const float part = (float)i / (float)(n - 1);
+            starts->d[starts->n] = d * (from + part * (width + part * plan->reach));
             starts->dmin[starts->n] = dmin * (from + width * (float)k / (float)(m - 1));
         }
     for (size_t i = 0; i < starts->n; i += QUANT_LANES) {
@@ -433,14 +436,14 @@ static const float six[] = {0.2f, -0.2f, 0.6f, -0.6f, 1, -1};
 static const float eight[] = {0.05f, -0.3f, 0.4f, -0.65f, 0.75f, -1, 1.1f, -1.4f};
 
 /* clang-format off */
-/*                       never worse     ends inwards repeats sides      starts mins of them scales mins refits */
-K_ENCODER(q2_K, fast,    NULL,           3,   few,    0,      BY_RANGE,  4,     4,           2,     1,   1)
-K_ENCODER(q2_K, default, NULL,           4,   few,    1,      BY_SEARCH, 8,     4,           2,     3,   1)
-K_ENCODER(q2_K, best,    reference_q2_K, 7,   few,    3,      BY_SEARCH, 16,    16,          3,     3,   3)
-K_ENCODER(q4_K, fast,    NULL,           3,   three,  1,      BY_RANGE,  4,     4,           2,     1,   1)
-K_ENCODER(q4_K, default, NULL,           6,   six,    1,      BY_SEARCH, 8,     4,           2,     3,   1)
-K_ENCODER(q4_K, best,    reference_q4_K, 8,   eight,  3,      BY_SEARCH, 16,    16,          3,     3,   3)
-K_ENCODER(q5_K, fast,    NULL,           3,   three,  1,      BY_RANGE,  4,     4,           2,     1,   1)
-K_ENCODER(q5_K, default, NULL,           6,   six,    1,      BY_SEARCH, 8,     8,           2,     3,   1)
-K_ENCODER(q5_K, best,    reference_q5_K, 8,   eight,  3,      BY_SEARCH, 16,    16,          3,     3,   3)
+/*                       never worse     ends inwards repeats sides      starts mins of them reach  scales mins refits */
+K_ENCODER(q2_K, fast,    NULL,           3,   few,    0,      BY_RANGE,  4,     4,           0.4f,  2,     1,   1)
+K_ENCODER(q2_K, default, NULL,           4,   few,    1,      BY_SEARCH, 8,     4,           0.7f,  2,     3,   1)
+K_ENCODER(q2_K, best,    reference_q2_K, 7,   few,    3,      BY_SEARCH, 24,    16,          0.7f,  3,     3,   3)
+K_ENCODER(q4_K, fast,    NULL,           3,   three,  1,      BY_RANGE,  4,     4,           0,     2,     1,   1)
+K_ENCODER(q4_K, default, NULL,           6,   six,    1,      BY_SEARCH, 8,     4,           0,     2,     3,   1)
+K_ENCODER(q4_K, best,    reference_q4_K, 8,   eight,  3,      BY_SEARCH, 16,    16,          0,     3,     3,   3)
+K_ENCODER(q5_K, fast,    NULL,           3,   three,  1,      BY_RANGE,  4,     4,           0,     2,     1,   1)
+K_ENCODER(q5_K, default, NULL,           6,   six,    1,      BY_SEARCH, 8,     8,           0,     2,     3,   1)
+K_ENCODER(q5_K, best,    reference_q5_K, 8,   eight,  3,      BY_SEARCH, 16,    16,          0,     3,     3,   3)
 /* clang-format on */
