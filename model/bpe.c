@@ -303,7 +303,7 @@ static enum gguf_status encode_word(struct encoder *e, struct gguf_str word)
         if (id != TOKENIZER_NONE)
             return encoder_add(e, id);
     }
-    return encoder_merge(e, word, false, merge);
+    return encoder_merge(e, word, &(const struct merge_rule){false, merge});
 }
 
 /* The next match of a pattern from `from` on; size 0 at the end where there is none. */

@@ -1,8 +1,8 @@
 /*
  * Merging neighbours, the core of SPM and BPE. The symbols of a word are a doubly linked
  * list in an array; pairs that may be merged wait in a heap. A merge makes at most two new
- * pairs, so a word of n symbols takes n log n. A pair in the heap is out of date when one
- * of its symbols has been merged since: its size tells.
+ * pairs, so a word of n symbols takes n log n, and a long one time in proportion. A pair in the
+ * heap is out of date when one of its symbols has been merged since: its size tells.
  */
 #include "libgguf/utf8.h"
 #include "model/vocab.h"
@@ -160,15 +160,18 @@ static enum gguf_status append(struct encoder *e, const struct symbol *symbol)
     return status;
 }
 
-enum gguf_status encoder_merge(struct encoder *e, struct gguf_str word, bool characters,
-                               merge_fn merge)
+/* Merges what can be merged in a word; e->symbols holds what is left of it. */
+static enum gguf_status merge_all(struct encoder *e, struct gguf_str word,
+                                  const struct merge_rule *rule)
 {
-    enum gguf_status status = split(e, word, characters);
+    enum gguf_status status = split(e, word, rule->characters);
+    if (status != GGUF_OK)
+        return status;
     bool memory = reserve((void **)&e->heap, e->n_symbols, &e->heap_capacity, sizeof *e->heap);
     e->n_heap = 0;
-    for (size_t i = 1; i < e->n_symbols && status == GGUF_OK && memory; i++)
-        memory = consider(e, (int32_t)i - 1, (int32_t)i, merge);
-    while (e->n_heap > 0 && status == GGUF_OK && memory) {
+    for (size_t i = 1; i < e->n_symbols && memory; i++)
+        memory = consider(e, (int32_t)i - 1, (int32_t)i, rule->merge);
+    while (e->n_heap > 0 && memory) {
         struct candidate pair = pop(e);
         int32_t at = (int32_t)(uint32_t)pair.order;
         struct symbol *left = &e->symbols[at];
@@ -177,10 +180,101 @@ enum gguf_status encoder_merge(struct encoder *e, struct gguf_str word, bool cha
         if (stale)
             continue;
         join(e, left, pair.id);
-        memory = consider(e, left->previous, at, merge) && consider(e, at, left->next, merge);
+        memory = consider(e, left->previous, at, rule->merge) &&
+                 consider(e, at, left->next, rule->merge);
     }
-    for (int32_t i = 0; i >= 0 && (size_t)i < e->n_symbols && status == GGUF_OK && memory;
-         i = e->symbols[i].next)
+    return memory ? GGUF_OK : gguf_fail_memory(e->err);
+}
+
+/* ---- Windows --------------------------------------------------------------------- */
+
+/*
+ * A long word is merged in windows, so that memory does not grow with it:
+ *
+ *     word      ......|a b|c d e f g h i j| ...
+ *     window          [ a b c d e f g h ]           symbols up to f are taken,
+ *     next                        [ g h i j ... ]   if f and g are neighbours in the whole
+ *
+ * The result is that of the whole word. Symbols that are merged alone come out as s1, s2, ...
+ * If each s[i] s[i+1], merged alone, comes out as those two, then so does the word: the first
+ * merge across a border of the whole would happen in the pair as well, since the steps before
+ * it that touch those two symbols are chosen in the same order. Inside a window this holds for
+ * all neighbours (otherwise the merge would still wait there), so that the borders between
+ * windows alone are looked at. Where one does not hold, windows are doubled.
+ */
+#define WINDOW ((size_t)1 << 17) /* bytes */
+
+/* Bytes of the window at the start of `rest`: no character is cut in two. */
+static size_t window_size(struct gguf_str rest, size_t window)
+{
+    if (rest.size <= window)
+        return rest.size;
+    size_t n = window;
+    while (n > window - 3 && ((unsigned char)rest.data[n] & 0xc0) == 0x80)
+        n--;
+    return n;
+}
+
+/* Whether the first `size` bytes of `both` and the others stay apart. */
+static enum gguf_status stay_apart(const struct encoder *e, struct gguf_str both, size_t size,
+                                   const struct merge_rule *rule, bool *apart)
+{
+    struct encoder joint = {.t = e->t, .err = e->err};
+    enum gguf_status status = merge_all(&joint, both, rule);
+    const struct symbol *first = joint.symbols;
+    if (status == GGUF_OK && first)
+        *apart = first->size == size && first[first->next].next < 0;
+    free(joint.symbols);
+    free(joint.heap);
+    return status;
+}
+
+/* Appends the symbols that start before `limit`; the bytes of all, and of the last one. */
+static enum gguf_status take(struct encoder *e, size_t limit, size_t *bytes, size_t *last)
+{
+    enum gguf_status status = GGUF_OK;
+    *bytes = 0;
+    for (int32_t i = 0; i >= 0 && *bytes < limit && status == GGUF_OK; i = e->symbols[i].next) {
         status = append(e, &e->symbols[i]);
-    return memory ? status : gguf_fail_memory(e->err);
+        *last = e->symbols[i].size;
+        *bytes += *last;
+    }
+    return status;
+}
+
+/* `*fits` is false where a border between windows does not hold. */
+static enum gguf_status merge_windows(struct encoder *e, struct gguf_str word,
+                                      const struct merge_rule *rule, size_t window, bool *fits)
+{
+    size_t at = 0, last = 0, taken;
+    *fits = true;
+    for (; at < word.size; at += taken) {
+        struct gguf_str rest = {word.data + at, word.size - at};
+        rest.size = window_size(rest, window);
+        enum gguf_status status = merge_all(e, rest, rule);
+        if (status == GGUF_OK && at > 0) {
+            struct gguf_str both = {rest.data - last, last + e->symbols[0].size};
+            status = stay_apart(e, both, last, rule, fits);
+        }
+        if (status != GGUF_OK || !*fits)
+            return status;
+        bool is_end = at + rest.size == word.size;
+        status = take(e, is_end ? rest.size : rest.size - rest.size / 8, &taken, &last);
+        if (status != GGUF_OK)
+            return status;
+    }
+    return GGUF_OK;
+}
+
+enum gguf_status encoder_merge(struct encoder *e, struct gguf_str word,
+                               const struct merge_rule *rule)
+{
+    size_t count = e->list->count;
+    for (size_t window = WINDOW;; window *= 2) {
+        bool fits;
+        enum gguf_status status = merge_windows(e, word, rule, window, &fits);
+        if (status != GGUF_OK || fits)
+            return status;
+        e->list->count = count;
+    }
 }

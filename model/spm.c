@@ -88,7 +88,7 @@ static enum gguf_status encode_piece(struct encoder *e, struct gguf_str piece)
         return status;
     struct gguf_str word = {e->scratch, e->n_scratch};
     e->n_scratch = 0;
-    return encoder_merge(e, word, true, merge);
+    return encoder_merge(e, word, &(const struct merge_rule){true, merge});
 }
 
 enum gguf_status spm_encode(struct encoder *e, struct gguf_str text)

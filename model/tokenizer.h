@@ -76,7 +76,8 @@ enum tokenizer_flags {
  * is encoded byte by byte (WordPiece: left out). A byte for which the vocabulary has neither
  * a token nor an unknown token is left out, as the engines do. User-defined tokens are found
  * in the text whatever the flags, longest first from left to right. Threads may use one
- * tokenizer at once. Time is n log n in the text. On failure `list` holds what was encoded
+ * tokenizer at once. Time is n log n in the text; memory beside `list` is a few megabytes, and
+ * for SentencePiece a copy of a piece. On failure `list` holds what was encoded
  * so far. Errors: GGUF_ERR_UNSUPPORTED (a piece over 2 GiB, or one on which the pattern of
  * the pre-tokenizer gives up), GGUF_ERR_CORRUPT (BOS or EOS is wanted and there is none),
  * GGUF_ERR_MEMORY.

@@ -111,13 +111,18 @@ struct encoder {
 typedef bool (*merge_fn)(const struct encoder *e, const struct symbol *left,
                          const struct symbol *right, int32_t *id, uint32_t *rank);
 
+struct merge_rule {
+    bool characters; /* symbols are UTF-8 characters at first, otherwise bytes */
+    merge_fn merge;  /* depends on the bytes and ids of the two alone */
+};
+
 /*
- * Splits `word` into symbols (bytes, or UTF-8 characters) and merges the pair of the
- * smallest rank, the leftmost first, until none can be merged; then appends the ids. A
- * symbol without an id becomes the tokens of its bytes.
+ * Splits `word` into symbols and merges the pair of the smallest rank, the leftmost first,
+ * until none can be merged; then appends the ids. A symbol without an id becomes the tokens
+ * of its bytes.
  */
-enum gguf_status encoder_merge(struct encoder *e, struct gguf_str word, bool characters,
-                               merge_fn merge);
+enum gguf_status encoder_merge(struct encoder *e, struct gguf_str word,
+                               const struct merge_rule *rule);
 
 enum gguf_status encoder_add(struct encoder *e, int32_t id);
 /* The token of one byte, or the unknown token, or nothing where there is neither: some
