@@ -89,7 +89,7 @@ static void add_products(const struct model *model, const struct model_weight *w
         return;
     double operations =
         2.0 * tokens * (double)w->columns * (double)w->rows * (double)w->experts;
-    if (pack_kind_of(model, w).integers)
+    if (pack_kind_of(model, w, CHUNK).integers)
         work->integers += operations;
     else
         work->floats += operations;
@@ -174,9 +174,8 @@ static struct run measure(const struct request *r, const struct gguf *gguf, int 
 
 static double share_of_peak(const struct run *run)
 {
-    double least = run->work.floats / run->peak.floats;
-    if (run->work.integers > 0.0)
-        least += run->work.integers / run->peak.integers;
+    double least =
+        run->work.floats / run->peak.floats + run->work.integers / run->peak.integers;
     return least / run->seconds;
 }
 
@@ -201,10 +200,7 @@ static void print_text(const struct request *r, const struct run *runs, size_t n
         table_cellf(table, "%.1f", speed_of(run) * 1e-9);
         table_cellf(table, "%.1f %%", 100.0 * share_of_peak(run));
         table_cellf(table, "%.1f", run->peak.floats * 1e-9);
-        if (run->peak.integers > 0.0)
-            table_cellf(table, "%.1f", run->peak.integers * 1e-9);
-        else
-            table_cell(table, "-");
+        table_cellf(table, "%.1f", run->peak.integers * 1e-9);
         table_cell(table, term_bytes(run->context_bytes).text);
     }
     printf("%s, %s, activations %s: %.0f %% of %.2f GFLOP a chunk of %d in integers\n", r->path,

@@ -1,7 +1,10 @@
 /* Measuring the peak: see peak.h. */
 #include "tests/bench/peak.h"
 #include "model/kernels/kernels.h"
+#include "tools/common/cli.h"
 #include "tools/common/term.h"
+
+#include <string.h>
 
 enum { PASSES = 5, OUT = 64 };
 
@@ -31,10 +34,8 @@ static const struct peak_kernels *kernels_at(enum quant_cpu cpu)
     }
 }
 
-typedef double (*loop_fn)(size_t rounds, float *out);
-
 /* Operations a second of one pass: all threads run the loop, and the slowest ends it. */
-static double run_pass(loop_fn loop, size_t rounds, int threads)
+static double run_pass(peak_loop loop, size_t rounds, int threads)
 {
     double operations = 0.0, start = term_seconds();
 #pragma omp parallel num_threads(threads) reduction(+ : operations)
@@ -46,7 +47,7 @@ static double run_pass(loop_fn loop, size_t rounds, int threads)
     return operations / (term_seconds() - start);
 }
 
-static double best_of(loop_fn loop, int threads)
+static double best_of(peak_loop loop, int threads)
 {
     size_t rounds = 1000;
     float out[OUT] = {1.0f, 1e-9f};
@@ -63,13 +64,19 @@ static double best_of(loop_fn loop, int threads)
     return best;
 }
 
+static peak_loop integers_of(const struct peak_kernels *k, const char *name)
+{
+    for (size_t i = 0; i < sizeof k->integers / sizeof k->integers[0]; i++)
+        if (k->integers[i].name && strcmp(k->integers[i].name, name) == 0)
+            return k->integers[i].loop;
+    cli_die("there is no loop for the peak of the instructions \"%s\"", name);
+}
+
 void bench_peak_raise(struct bench_peak *peak, enum quant_cpu cpu, int threads)
 {
     const struct peak_kernels *k = kernels_at(cpu);
     double floats = best_of(k->floats, threads);
+    double integers = best_of(integers_of(k, model_kernels8_at(cpu)->name), threads);
     peak->floats = floats > peak->floats ? floats : peak->floats;
-    if (!k->integers || !model_kernels8_at(cpu))
-        return;
-    double integers = best_of(k->integers, threads);
     peak->integers = integers > peak->integers ? integers : peak->integers;
 }

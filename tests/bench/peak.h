@@ -13,18 +13,24 @@
 /* A multiply-add counts as two operations. */
 struct bench_peak {
     double floats;   /* operations a second */
-    double integers; /* 0: no product in integers at this level */
+    double integers; /* with the instructions that the forward pass uses */
 };
 
 /* Raises `peak` to what is reached now with `threads` threads: the best of several passes of a
  * few hundredths of a second. */
 void bench_peak_raise(struct bench_peak *peak, enum quant_cpu cpu, int threads);
 
-/* The loops of one level: `rounds` rounds, returns the operations done. `out` has room for 64
- * values, so that no compiler leaves anything out. */
+/* A loop of `rounds` rounds returns the operations done. `out` has room for 64 values, so that
+ * no compiler leaves anything out. */
+typedef double (*peak_loop)(size_t rounds, float *out);
+
+/* The loops of one level. */
 struct peak_kernels {
-    double (*floats)(size_t rounds, float *out);
-    double (*integers)(size_t rounds, float *out); /* NULL: none */
+    peak_loop floats;
+    struct {
+        const char *name; /* of the instructions, as in struct model_kernels8 */
+        peak_loop loop;
+    } integers[2];
 };
 
 #endif
