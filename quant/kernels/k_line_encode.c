@@ -3,9 +3,10 @@
  *
  * (a) The best line of each sub-block by itself, and the mirrored one; (b) d and dmin: of a
  * grid of values those for which integer scales and mins come closest, by the curvature of
- * the error around each sub-block's best line; (c) for each sub-block the best integers next
- * to it by the true error; (d) d and dmin refitted to the integers by least squares, and (c)
- * again. A super-block that is better mirrored is negated, and so are its d and dmin then.
+ * the error around each sub-block's best line, then least squares by the same curvature; (c)
+ * for each sub-block the best integers next to it by the true error; (d) d and dmin refitted to
+ * the integers by least squares, and (c) again. A super-block that is better mirrored is
+ * negated, and so are its d and dmin then.
  */
 #include "quant/kernels/fit_line.h"
 #include "quant/kernels/formats.h"
@@ -107,31 +108,61 @@ LANES_OP void make_starts(float d, float dmin, const struct plan *plan, struct s
     }
 }
 
-/* What sub-block j loses at best, if it keeps its levels: of two scales next to the wish, each
- * with the min that then fits best, the change of the error
+/* Wishes, and the sums of their levels: of one sub-block, or of a vector of them. */
+struct wish {
+    lanes scale, min, q, qq, weight;
+    lanes slope; /* q / weight: by this much the min grows with the scale */
+};
+
+LANES_OP struct wish wish_of_all(const struct wishes *w, size_t j)
+{
+    return (struct wish){lanes_all(w->scale.of[j]),  lanes_all(w->min.of[j]),
+                         lanes_all(w->q.of[j]),      lanes_all(w->qq.of[j]),
+                         lanes_all(w->weight.of[j]), lanes_all(w->q.of[j] / w->weight.of[j])};
+}
+
+LANES_OP struct wish wish_at(const struct wishes *w, size_t at)
+{
+    const lanes q = group_of(&w->q, at), weight = group_of(&w->weight, at);
+    return (struct wish){group_of(&w->scale, at),
+                         group_of(&w->min, at),
+                         q,
+                         group_of(&w->qq, at),
+                         weight,
+                         q / weight};
+}
+
+/* Integers for a wish, and what a sub-block loses with them, if it keeps its levels. */
+struct offer {
+    lanes scale, min, loss;
+};
+
+/* Of two scales next to the wish, each with the min that then fits best, the one that loses
+ * less: the change of the error is
  *
  *     S(qq) ds^2 - 2 S(q) ds dm + S(1) dm^2    ds, dm: from the wish to what is stored
  */
-LANES_OP lanes least_loss(const struct k_shape *shape, const struct wishes *w, size_t j,
-                          lanes d, lanes dmin)
+LANES_OP struct offer offer_of(const struct k_shape *shape, const struct wish *w, lanes d,
+                               lanes dmin)
 {
     const lanes zero = lanes_all(0), one = lanes_all(1);
-    const lanes scale = lanes_all(w->scale.of[j]), min = lanes_all(w->min.of[j]);
-    const lanes slope = lanes_all(w->q.of[j] / w->weight.of[j]);
     const lanes scale_hi = lanes_all((float)shape->scale_hi);
-    const lanes min_hi = lanes_all((float)shape->min_hi);
     const lanes inverse = lanes_inverse(d), inverse_min = lanes_inverse(dmin);
-    lanes stored = lanes_level(lanes_fma(scale, inverse, lanes_all(-0.5f)), zero, scale_hi);
-    lanes least = lanes_all(INFINITY);
-    for (int i = 0; i < 2; i++, stored = lanes_min(stored + one, scale_hi)) {
-        const lanes ds = lanes_fma(stored, d, zero - scale);
-        const lanes wish = lanes_fma(ds, slope, min) * inverse_min;
-        const lanes dm = lanes_fma(lanes_level(wish, zero, min_hi), dmin, zero - min);
-        const lanes across = lanes_all(-2 * w->q.of[j]) * dm;
-        const lanes along = lanes_fma(lanes_all(w->qq.of[j]), ds, across) * ds;
-        least = lanes_min(lanes_fma(lanes_all(w->weight.of[j]) * dm, dm, along), least);
+    struct offer best = {zero, zero, lanes_all(INFINITY)};
+    lanes scale = lanes_level(lanes_fma(w->scale, inverse, lanes_all(-0.5f)), zero, scale_hi);
+    for (int i = 0; i < 2; i++, scale = lanes_min(scale + one, scale_hi)) {
+        const lanes ds = lanes_fma(scale, d, zero - w->scale);
+        const lanes min = lanes_level(lanes_fma(ds, w->slope, w->min) * inverse_min, zero,
+                                      lanes_all((float)shape->min_hi));
+        const lanes dm = lanes_fma(min, dmin, zero - w->min);
+        const lanes along = lanes_fma(w->qq, ds, lanes_all(-2) * w->q * dm) * ds;
+        const lanes loss = lanes_fma(w->weight * dm, dm, along);
+        const lanes_mask better = lanes_less(loss, best.loss);
+        best.scale = lanes_select(better, scale, best.scale);
+        best.min = lanes_select(better, min, best.min);
+        best.loss = lanes_select(better, loss, best.loss);
     }
-    return least;
+    return best;
 }
 
 /* d and dmin, and the error of the super-block with them, less a constant. */
@@ -151,8 +182,10 @@ LANES_OP void best_start(const struct k_shape *shape, const struct plan *plan,
     for (size_t i = 0; i < starts.n; i += QUANT_LANES) {
         const lanes d = lanes_load(starts.d + i), dmin = lanes_load(starts.dmin + i);
         lanes loss = lanes_all(0);
-        for (size_t j = first; j < first + n; j++)
-            loss = loss + least_loss(shape, w, j, d, dmin);
+        for (size_t j = first; j < first + n; j++) {
+            const struct wish wish = wish_of_all(w, j);
+            loss = loss + offer_of(shape, &wish, d, dmin).loss;
+        }
         lanes_store(starts.loss + i, loss);
     }
     for (size_t i = 1; i < starts.n; i++)
@@ -160,6 +193,60 @@ LANES_OP void best_start(const struct k_shape *shape, const struct plan *plan,
     out->d = starts.d[best];
     out->dmin = starts.dmin[best];
     out->loss = starts.loss[best] - part_sum(&w->gain, first, n);
+}
+
+/* Weighted sums of each sub-block for the model x = d * u - dmin * v with u = scale * level
+ * and v = min. */
+struct sums {
+    group_floats uu, uv, vv, xu, xv;
+};
+
+/* Where the integers do not determine both, dmin stays. */
+static inline void solve(const struct sums *s, size_t first, size_t n, float *d, float *dmin)
+{
+    const double uu = (double)part_sum(&s->uu, first, n),
+                 uv = (double)part_sum(&s->uv, first, n);
+    const double vv = (double)part_sum(&s->vv, first, n),
+                 xu = (double)part_sum(&s->xu, first, n);
+    const double xv = (double)part_sum(&s->xv, first, n), det = uu * vv - uv * uv;
+    if (!(uu > 0))
+        return;
+    if (det > 1e-6 * uu * vv) {
+        *d = k_half((float)((xu * vv - xv * uv) / det));
+        *dmin = k_half((float)((xu * uv - xv * uu) / det));
+    } else {
+        *d = k_half((float)((xu + (double)*dmin * uv) / uu));
+    }
+}
+
+LANES_OP void solve_all(const struct sums *sums, const struct k_shape *shape, struct k_lanes *p)
+{
+    const size_t n = (size_t)shape->n_sub;
+    for (size_t first = 0; first < GROUP; first += n) {
+        float d = p->d.of[first], dmin = p->dmin.of[first];
+        solve(sums, first, n, &d, &dmin);
+        part_fill(&p->d, first, n, d);
+        part_fill(&p->dmin, first, n, dmin);
+    }
+}
+
+/* d and dmin refitted to the integers that are offered, without a look at the elements: for the
+ * levels that a wish was fitted to, S(xq) and S(x) are those of its line. */
+LANES_OP void polish(const struct k_shape *shape, const struct wishes *w, struct k_lanes *p)
+{
+    struct sums sums;
+    FOR_LANES (at) {
+        const struct wish wish = wish_at(w, at);
+        const struct offer offer =
+            offer_of(shape, &wish, group_of(&p->d, at), group_of(&p->dmin, at));
+        const lanes u = offer.scale, v = offer.min;
+        group_set(&sums.uu, at, u * u * wish.qq);
+        group_set(&sums.uv, at, u * v * wish.q);
+        group_set(&sums.vv, at, v * v * wish.weight);
+        group_set(&sums.xu, at, u * lanes_fnma(wish.min, wish.q, wish.scale * wish.qq));
+        group_set(&sums.xv, at, v * lanes_fnma(wish.min, wish.weight, wish.scale * wish.q));
+    }
+    solve_all(&sums, shape, p);
 }
 
 /* ---- (c) Integers ------------------------------------------------------------------- */
@@ -220,12 +307,6 @@ LANES_OP void choose_integers(const struct group *g, const struct k_shape *shape
 /* ---- (d) Least squares for d and dmin ------------------------------------------------------
  */
 
-/* Weighted sums of each sub-block for the model x = d * u - dmin * v with u = scale * level
- * and v = min. */
-struct sums {
-    group_floats uu, uv, vv, xu, xv;
-};
-
 LANES_OP void sum_integers(const struct group *g, const struct k_shape *shape,
                            const struct k_lanes *p, struct sums *sums)
 {
@@ -250,35 +331,11 @@ LANES_OP void sum_integers(const struct group *g, const struct k_shape *shape,
     }
 }
 
-/* Where the integers do not determine both, dmin stays. */
-static inline void solve(const struct sums *s, size_t first, size_t n, float *d, float *dmin)
-{
-    const double uu = (double)part_sum(&s->uu, first, n),
-                 uv = (double)part_sum(&s->uv, first, n);
-    const double vv = (double)part_sum(&s->vv, first, n),
-                 xu = (double)part_sum(&s->xu, first, n);
-    const double xv = (double)part_sum(&s->xv, first, n), det = uu * vv - uv * uv;
-    if (!(uu > 0))
-        return;
-    if (det > 1e-6 * uu * vv) {
-        *d = k_half((float)((xu * vv - xv * uv) / det));
-        *dmin = k_half((float)((xu * uv - xv * uu) / det));
-    } else {
-        *d = k_half((float)((xu + (double)*dmin * uv) / uu));
-    }
-}
-
 LANES_OP void refit(const struct group *g, const struct k_shape *shape, struct k_lanes *p)
 {
-    const size_t n = (size_t)shape->n_sub;
     struct sums sums;
     sum_integers(g, shape, p, &sums);
-    for (size_t first = 0; first < GROUP; first += n) {
-        float d = p->d.of[first], dmin = p->dmin.of[first];
-        solve(&sums, first, n, &d, &dmin);
-        part_fill(&p->d, first, n, d);
-        part_fill(&p->dmin, first, n, dmin);
-    }
+    solve_all(&sums, shape, p);
 }
 
 /* ---- Rounding to nearest, and the reference ------------------------------------------- */
@@ -412,6 +469,7 @@ LANES_OP void search(struct k_job *job, const struct k_shape *shape, const struc
     choose_sides(job, shape);
     make_wishes(&job->g, shape, plan, wishes);
     start(job, shape, plan, wishes, &p);
+    polish(shape, &wishes[0], &p);
     choose_integers(&job->g, shape, plan, &wishes[0], &p);
     job->best = p;
     for (int i = 0; i < plan->refits; i++) {
@@ -437,13 +495,13 @@ static const float eight[] = {0.05f, -0.3f, 0.4f, -0.65f, 0.75f, -1, 1.1f, -1.4f
 
 /* clang-format off */
 /*                       never worse     ends inwards repeats sides      starts mins of them reach  scales mins refits */
-K_ENCODER(q2_K, fast,    NULL,           3,   few,    0,      BY_RANGE,  4,     4,           0.4f,  2,     1,   1)
+K_ENCODER(q2_K, fast,    NULL,           3,   few,    0,      BY_RANGE,  4,     4,           0.4f,  2,     1,   0)
 K_ENCODER(q2_K, default, NULL,           4,   few,    1,      BY_SEARCH, 8,     4,           0.7f,  2,     3,   1)
 K_ENCODER(q2_K, best,    reference_q2_K, 7,   few,    3,      BY_SEARCH, 24,    16,          0.7f,  3,     3,   3)
-K_ENCODER(q4_K, fast,    NULL,           3,   three,  1,      BY_RANGE,  4,     4,           0,     2,     1,   1)
-K_ENCODER(q4_K, default, NULL,           6,   six,    1,      BY_SEARCH, 8,     4,           0,     2,     3,   1)
+K_ENCODER(q4_K, fast,    NULL,           3,   three,  1,      BY_RANGE,  4,     4,           0,     2,     1,   0)
+K_ENCODER(q4_K, default, NULL,           6,   six,    1,      BY_SEARCH, 8,     4,           0,     2,     3,   0)
 K_ENCODER(q4_K, best,    reference_q4_K, 8,   eight,  3,      BY_SEARCH, 16,    16,          0,     3,     3,   3)
-K_ENCODER(q5_K, fast,    NULL,           3,   three,  1,      BY_RANGE,  4,     4,           0,     2,     1,   1)
+K_ENCODER(q5_K, fast,    NULL,           3,   three,  1,      BY_RANGE,  4,     4,           0,     2,     1,   0)
 K_ENCODER(q5_K, default, NULL,           6,   six,    1,      BY_SEARCH, 8,     8,           0,     2,     3,   1)
 K_ENCODER(q5_K, best,    reference_q5_K, 8,   eight,  3,      BY_SEARCH, 16,    16,          0,     3,     3,   3)
 /* clang-format on */

@@ -76,19 +76,33 @@ LANES_OP float widest_wish(const struct wishes *w, size_t first, size_t n)
     return scale;
 }
 
-/* What sub-block j loses at best, if it keeps its levels: of the integers on both sides of
- * each wish. */
-LANES_OP lanes least_loss(const struct k_shape *shape, const struct wishes *w, size_t j,
-                          lanes d, lanes inverse)
+/* Wishes with the integers nearest to them, and what their sub-blocks lose then, if they keep
+ * their levels. */
+struct offer {
+    lanes scale, qq, integer, loss;
+};
+
+LANES_OP struct offer offer_of(const struct k_shape *shape, lanes d, lanes scale, lanes error,
+                               lanes qq)
 {
-    const lanes lo = lanes_all((float)shape->scale_lo), hi = lanes_all((float)shape->scale_hi);
+    const lanes integer =
+        lanes_level(scale * lanes_inverse(d), lanes_all((float)shape->scale_lo),
+                    lanes_all((float)shape->scale_hi));
+    const lanes off = lanes_fnma(integer, d, scale);
+    return (struct offer){scale, qq, integer, lanes_fma(qq * off, off, error)};
+}
+
+/* What sub-block j loses at best. */
+LANES_OP lanes least_loss(const struct k_shape *shape, const struct wishes *w, size_t j,
+                          lanes d)
+{
     lanes least = lanes_all(INFINITY);
     for (int sign = 0; sign < 2; sign++) {
         const struct wish *wish = &w->sign[sign];
-        const lanes scale = lanes_all(wish->scale.of[j]), qq = lanes_all(wish->qq.of[j]);
-        const lanes nearest = lanes_level(scale * inverse, lo, hi);
-        const lanes off = lanes_fnma(nearest, d, scale);
-        least = lanes_min(lanes_fma(qq * off, off, lanes_all(wish->error.of[j])), least);
+        const struct offer offer =
+            offer_of(shape, d, lanes_all(wish->scale.of[j]), lanes_all(wish->error.of[j]),
+                     lanes_all(wish->qq.of[j]));
+        least = lanes_min(offer.loss, least);
     }
     return least;
 }
@@ -108,17 +122,59 @@ LANES_OP float best_start(const struct k_shape *shape, const struct plan *plan,
         starts[half + i] = -starts[i];
     }
     for (size_t i = 0; i < 2 * half; i += QUANT_LANES) {
-        const lanes start = lanes_half_scale(lanes_load(starts + i)),
-                    inverse = lanes_inverse(start);
+        const lanes start = lanes_half_scale(lanes_load(starts + i));
         lanes loss = lanes_all(0);
         for (size_t j = first; j < first + n; j++)
-            loss = loss + least_loss(shape, w, j, start, inverse);
+            loss = loss + least_loss(shape, w, j, start);
         lanes_store(losses + i, loss);
         lanes_store(starts + i, start);
     }
     for (size_t i = 1; i < 2 * half; i++)
         best = losses[i] < losses[best] ? i : best;
     return starts[best];
+}
+
+/* What loses less of a vector of sub-blocks. */
+LANES_OP struct offer best_offer(const struct k_shape *shape, const struct wishes *w, size_t at,
+                                 lanes d)
+{
+    struct offer offer[2];
+    for (int sign = 0; sign < 2; sign++)
+        offer[sign] =
+            offer_of(shape, d, group_of(&w->sign[sign].scale, at),
+                     group_of(&w->sign[sign].error, at), group_of(&w->sign[sign].qq, at));
+    const lanes_mask second = lanes_less(offer[1].loss, offer[0].loss);
+    return (struct offer){lanes_select(second, offer[1].scale, offer[0].scale),
+                          lanes_select(second, offer[1].qq, offer[0].qq),
+                          lanes_select(second, offer[1].integer, offer[0].integer),
+                          lanes_select(second, offer[1].loss, offer[0].loss)};
+}
+
+/* d = sum(u * xq) / sum(u^2 * qq) over the sub-blocks of each super-block, u their integers: by
+ * least squares. */
+LANES_OP void solve(const struct k_shape *shape, const group_floats *xu, const group_floats *uu,
+                    struct k_lanes *p)
+{
+    const size_t n = (size_t)shape->n_sub;
+    for (size_t first = 0; first < GROUP; first += n) {
+        const float up = part_sum(xu, first, n), down = part_sum(uu, first, n);
+        if (down > 0)
+            part_fill(&p->d, first, n, k_half(up / down));
+    }
+}
+
+/* d refitted to the integers of the best offers, without a look at the elements: for the levels
+ * that a wish was fitted to, S(xq) is wish * S(qq). */
+LANES_OP void polish(const struct k_shape *shape, const struct wishes *w, struct k_lanes *p)
+{
+    group_floats xu, uu;
+    FOR_LANES (at) {
+        const struct offer best = best_offer(shape, w, at, group_of(&p->d, at));
+        const lanes weight = best.integer * best.qq;
+        group_set(&xu, at, weight * best.scale);
+        group_set(&uu, at, weight * best.integer);
+    }
+    solve(shape, &xu, &uu, p);
 }
 
 /* ---- (c) Integers ------------------------------------------------------------------- */
@@ -166,10 +222,8 @@ LANES_OP void choose_integers(const struct group *g, const struct k_shape *shape
 
 /* ---- (d) Least squares for d ------------------------------------------------------------- */
 
-/* d = sum(u * S(xq)) / sum(u^2 * S(qq)) over the sub-blocks, u their integers. */
 LANES_OP void refit(const struct group *g, const struct k_shape *shape, struct k_lanes *p)
 {
-    const size_t n = (size_t)shape->n_sub;
     group_floats xu, uu;
     FOR_LANES (at) {
         const struct k_line line = k_line_at(shape, p, at);
@@ -184,11 +238,7 @@ LANES_OP void refit(const struct group *g, const struct k_shape *shape, struct k
         group_set(&xu, at, u * xq);
         group_set(&uu, at, u * u * qq);
     }
-    for (size_t first = 0; first < GROUP; first += n) {
-        const float up = part_sum(&xu, first, n), down = part_sum(&uu, first, n);
-        if (down > 0)
-            part_fill(&p->d, first, n, k_half(up / down));
-    }
+    solve(shape, &xu, &uu, p);
 }
 
 /* ---- Rounding to nearest, and the reference ------------------------------------------- */
@@ -258,6 +308,7 @@ LANES_OP void search(struct k_job *job, const struct k_shape *shape, const struc
         part_fill(&p.d, first, n, best_start(shape, plan, &wishes, first));
         job->sign[first / n] = 1;
     }
+    polish(shape, &wishes, &p);
     choose_integers(&job->g, shape, plan, &wishes, &p);
     job->best = p;
     for (int i = 0; i < plan->refits; i++) {
@@ -274,7 +325,7 @@ K_SEARCHED(q6_K)
 K_SEARCHED(iq4_xs)
 /* clang-format off */
 /*                         never worse       ends beyond step   repeats starts widest  narrower scales refits */
-K_ENCODER(q3_K,   fast,    NULL,             5,   0.9f,  0.4f,  0,      8,     35,     1.0f,    2,     1)
+K_ENCODER(q3_K,   fast,    NULL,             5,   0.9f,  0.4f,  0,      8,     35,     1.0f,    2,     0)
 K_ENCODER(q3_K,   default, NULL,             8,   1.2f,  0.3f,  1,      32,    35.75f, 0.25f,   2,     1)
 K_ENCODER(q3_K,   best,    reference_q3_K,   16,  1.8f,  0.2f,  3,      64,    36,     0.125f,  3,     3)
 K_ENCODER(q6_K,   fast,    NULL,             4,   1.0f,  0.7f,  0,      16,    142,    1.5f,    2,     0)
