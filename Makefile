@@ -167,7 +167,7 @@ bench: $(BUILD)/bench_quant ## speed and error of the encoders, per type and pre
 bench-pipeline: $(BUILD)/bench/make_model $(BUILD)/gguf-quant ## time gguf-quant on a 2.2 GB model; PEER=llama-quantize beside it
 	@BUILD=$(BUILD) tests/bench/pipeline.sh
 
-bench-quality: $(BUILD)/gguf-quant $(BUILD)/gguf-eval ## KL divergence of every mix; PEER=llama-quantize beside it
+bench-quality: $(BUILD)/gguf-quant $(BUILD)/gguf-eval $(BUILD)/bench/quality_chart ## KL divergence of every mix; PEER=llama-quantize beside it
 	@BUILD=$(BUILD) tests/bench/quality.sh
 
 bench-eval: $(BUILD)/bench/bench_eval ## speed of the forward pass and its share of the peak, on MODEL

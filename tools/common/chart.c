@@ -77,23 +77,26 @@ void chart_text(FILE *out, const char *text)
     }
 }
 
+/* By what they are for; p0 to p7 are parts and series. */
+#define COLORS                                                                                 \
+    ":root{color-scheme:light dark;--bg:#fff;--fg:#1a1a1a;--dim:#6b6b6b;--line:#d0d0d0;"       \
+    "--p0:#2a78d6;--p1:#e07b1a;--p2:#2f9e62;--p3:#a24fc2;--p4:#b8960c;--p5:#8a8a8a;"           \
+    "--p6:#13a3a3;--p7:#cf3e4f}\n"                                                             \
+    "@media(prefers-color-scheme:dark){:root{--bg:#161618;--fg:#e8e8e8;--dim:#a0a0a0;"         \
+    "--line:#3c3c40;--p0:#5a9cf0;--p1:#f09c4a;--p2:#56c48a;--p3:#c583e0;--p4:#dcbb3f;"         \
+    "--p5:#9a9a9a;--p6:#4cc7c7;--p7:#ee6f7d}}\n"
+#define SVG_TEXT "svg text{fill:var(--fg);font:12px system-ui,sans-serif}"
+
 void chart_page_begin(FILE *out, const char *title)
 {
     fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
           "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>",
           out);
     chart_text(out, title);
-    fputs("</title>\n<style>\n"
-          ":root{color-scheme:light dark;--bg:#fff;--fg:#1a1a1a;--dim:#6b6b6b;--line:#d0d0d0;"
-          "--p0:#2a78d6;--p1:#e07b1a;--p2:#2f9e62;--p3:#a24fc2;--p4:#b8960c;--p5:#8a8a8a;"
-          "--p6:#13a3a3;--p7:#cf3e4f}\n"
-          "@media(prefers-color-scheme:dark){:root{--bg:#161618;--fg:#e8e8e8;--dim:#a0a0a0;"
-          "--line:#3c3c40;--p0:#5a9cf0;--p1:#f09c4a;--p2:#56c48a;--p3:#c583e0;--p4:#dcbb3f;"
-          "--p5:#9a9a9a;--p6:#4cc7c7;--p7:#ee6f7d}}\n"
+    fputs("</title>\n<style>\n" COLORS
           "body{background:var(--bg);color:var(--fg);font:15px/1.5 system-ui,sans-serif;"
           "max-width:860px;margin:2em auto;padding:0 1em}\n"
-          "svg{width:100%;height:auto;overflow:visible}svg text{fill:var(--fg);"
-          "font:12px system-ui,sans-serif}.dim{fill:var(--dim)}\n"
+          "svg{width:100%;height:auto;overflow:visible}" SVG_TEXT ".dim{fill:var(--dim)}\n"
           "table{border-collapse:collapse;margin:1em 0;font-variant-numeric:tabular-nums}"
           "th,td{padding:.2em .5em;text-align:right;white-space:nowrap;border-bottom:1px solid "
           "var(--line)}"
@@ -413,14 +416,12 @@ static void limit_line(FILE *out, const struct chart_plot *plot, const struct fr
     label(out, WIDTH - 22, y - 5, "end", plot->limit_name);
 }
 
-void chart_plot(FILE *out, const struct chart_plot *plot)
+static void draw_plot(FILE *out, const struct chart_plot *plot)
 {
     struct frame f = find_frame(plot);
     struct written written = {.n = 0};
     const char *names[CHART_MAX_PARTS];
     size_t n = plot->n_series < CHART_MAX_PARTS ? plot->n_series : CHART_MAX_PARTS;
-    chart_heading(out, plot->title);
-    svg_begin(out, HEIGHT + BOTTOM + 20, plot->title);
     axes(out, plot, &f);
     if (plot->limit > 0)
         limit_line(out, plot, &f);
@@ -435,7 +436,31 @@ void chart_plot(FILE *out, const struct chart_plot *plot)
         series_names(out, &plot->series[i], &f, &written);
     if (n > 1)
         legend(out, names, n, HEIGHT + BOTTOM + 10);
+}
+
+void chart_plot(FILE *out, const struct chart_plot *plot)
+{
+    chart_heading(out, plot->title);
+    svg_begin(out, HEIGHT + BOTTOM + 20, plot->title);
+    draw_plot(out, plot);
     fputs("</svg>\n", out);
+}
+
+void chart_svg(FILE *out, const struct chart_plot *plot)
+{
+    enum { MARGIN = 12, TITLE = 30 };
+    int width = WIDTH + 2 * MARGIN, height = HEIGHT + BOTTOM + 20 + TITLE + MARGIN;
+    fprintf(out,
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" "
+            "viewBox=\"0 0 %d %d\">\n<style>\n" COLORS SVG_TEXT "\n</style>\n"
+            "<rect width=\"%d\" height=\"%d\" style=\"fill:var(--bg)\"/>\n"
+            "<g transform=\"translate(%d %d)\">\n<text x=\"%d\" y=\"-8\" "
+            "text-anchor=\"middle\" style=\"font-size:15px\">",
+            width, height, width, height, width, height, MARGIN, TITLE, WIDTH / 2);
+    chart_text(out, plot->title);
+    fputs("</text>\n", out);
+    draw_plot(out, plot);
+    fputs("</g>\n</svg>\n", out);
 }
 
 /* ---- Tables ---------------------------------------------------------------------------- */

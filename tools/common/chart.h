@@ -70,6 +70,8 @@ struct chart_plot {
     const char *limit_name;
 };
 void chart_plot(FILE *out, const struct chart_plot *plot);
+/* The same as a file of its own, to be shown in a page like a picture. */
+void chart_svg(FILE *out, const struct chart_plot *plot);
 
 /* A table: the cells of a row, `n` of them; the first row is the heading. */
 void chart_table_begin(FILE *out);
