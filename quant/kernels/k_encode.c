@@ -66,17 +66,39 @@ static void take_params(const struct k_shape *shape, const struct k_lanes *p, si
     }
 }
 
+/* How each sub-block of a super-block rounds: level = x * inverse + shift. */
+struct rounding {
+    group_floats inverse, shift;
+};
+
+static void rounding_of(const struct k_shape *shape, const struct k_params *params,
+                        struct rounding *rounding)
+{
+    const float d = fp16_to_float(params->d), dmin = fp16_to_float(params->dmin);
+    group_floats scale = {{0}}, min = {{0}};
+    for (size_t j = 0; j < (size_t)shape->n_sub; j++) {
+        scale.of[j] = d * (float)params->scale[j];
+        min.of[j] = dmin * (float)params->min[j];
+    }
+    FOR_LANES (at) {
+        const struct k_line line = k_line_of(shape, group_of(&scale, at), group_of(&min, at));
+        group_set(&rounding->inverse, at, line.inverse);
+        group_set(&rounding->shift, at, line.shift);
+    }
+}
+
 /* The level nearest to each element, stored from 0 on. */
 static void take_levels(const struct k_shape *shape, const float *x,
                         const struct k_params *params, uint8_t level[QK_K])
 {
     const size_t len = QK_K / (size_t)shape->n_sub;
-    const float d = fp16_to_float(params->d), dmin = fp16_to_float(params->dmin);
     const lanes limit = lanes_all(GROUP_LIMIT), below = lanes_all(-GROUP_LIMIT);
+    struct k_line line = k_line_of(shape, lanes_all(0), lanes_all(0));
+    struct rounding rounding;
+    rounding_of(shape, params, &rounding);
     for (size_t e = 0; e < QK_K; e += QUANT_LANES) {
-        const size_t j = e / len;
-        const struct k_line line = k_line_of(shape, lanes_all(d * (float)params->scale[j]),
-                                             lanes_all(dmin * (float)params->min[j]));
+        line.inverse = lanes_all(rounding.inverse.of[e / len]);
+        line.shift = lanes_all(rounding.shift.of[e / len]);
         const lanes q = k_level(&line, lanes_clamp(lanes_load(x + e), below, limit));
         lanes_store_bytes(level + e, q - line.lo);
     }
