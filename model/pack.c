@@ -56,7 +56,7 @@ bool pack_same(const struct pack_kind *a, const struct pack_kind *b)
 
 /* ---- Layout ---------------------------------------------------------------------- */
 
-/* Columns that kernels8->row reads. */
+/* Columns that kernels8 reads. */
 static size_t padded(const struct pack_kind *kind, size_t columns)
 {
     return kind->mr == 1 ? (columns + 127) / 128 * 128 : columns;

@@ -7,7 +7,7 @@
 
 #include "model/internal.h"
 
-/* Inputs of up to this many rows are laid out row by row for kernels8->row. */
+/* Inputs of up to this many rows are laid out one by one for kernels8->row. */
 #define PACK_FEW_ROWS 2
 
 enum model_rounding {
@@ -23,7 +23,7 @@ enum model_rounding {
 struct pack_kind {
     enum model_rounding rounding;
     bool integers; /* for kernels8, otherwise floats for kernels */
-    size_t mr;     /* rows of a group */
+    size_t mr;     /* rows of a group; integers: 1 for kernels8->row */
     unsigned sub;  /* integers: columns of a sub-block */
     int offset;    /* integers: of the levels, less what the kernel takes off itself */
 };

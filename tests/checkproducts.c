@@ -114,7 +114,7 @@ static float expect(const struct problem *p, size_t i, size_t r)
 
 /* ---- With kernels ---------------------------------------------------------------- */
 
-/* Inputs first .. first + mr. */
+/* Inputs first .. first + mr of the tile. */
 static void lay_out_inputs(const struct problem *p, size_t first, size_t mr, int bias,
                            struct laid_out *to)
 {
@@ -130,13 +130,12 @@ static void lay_out_inputs(const struct problem *p, size_t first, size_t mr, int
     }
 }
 
-static void lay_out(const struct problem *p, const struct model_kernels8 *set, bool by_rows,
+static void lay_out(const struct problem *p, const struct model_kernels8 *set,
                     struct laid_out *to)
 {
     for (size_t r = 0; r < set->nr; r++) {
         for (size_t j = 0; j < p->columns; j++)
-            to->w[by_rows ? r * COLUMNS + j : (j / 4 * set->nr + r) * 4 + j % 4] =
-                p->in.w[r][j];
+            to->w[(j / 4 * set->nr + r) * 4 + j % 4] = p->in.w[r][j];
         for (size_t b = 0; b < p->columns / p->form->sub; b++) {
             to->scale[b * set->nr + r] = p->in.scale[r][b];
             to->min[b * set->nr + r] = p->in.min[r][b];
@@ -144,18 +143,20 @@ static void lay_out(const struct problem *p, const struct model_kernels8 *set, b
     }
 }
 
-/* Whether `mr` inputs from `first` on give what is expected. */
-static bool run(const struct problem *p, const struct model_kernels8 *set, size_t first,
-                size_t mr)
+static bool is_wide(const struct form *form)
+{
+    return form->offset == 128;
+}
+
+/* Whether a tile gives what is expected. */
+static bool check_tile(const struct problem *p, const struct model_kernels8 *set)
 {
     static struct laid_out l;
     const struct form *form = p->form;
-    bool wide = form->offset == 128;
-    memset(&l, 0, sizeof l);
-    lay_out(p, set, mr == 1, &l);
-    lay_out_inputs(p, first, mr, set->bias[wide], &l);
-    for (size_t i = 0; i < mr; i++)
-        memcpy(l.c + i * set->nr, p->in.c[first + i], set->nr * sizeof(float));
+    lay_out(p, set, &l);
+    lay_out_inputs(p, 0, set->mr, set->bias[is_wide(form)], &l);
+    for (size_t i = 0; i < set->mr; i++)
+        memcpy(l.c + i * set->nr, p->in.c[i], set->nr * sizeof(float));
     struct kernel_tile8 tile = {.w = l.w,
                                 .scale = l.scale,
                                 .min = form->has_min ? l.min : NULL,
@@ -166,21 +167,61 @@ static bool run(const struct problem *p, const struct model_kernels8 *set, size_
                                 .c = l.c,
                                 .blocks = p->columns / form->sub,
                                 .sub = form->sub,
-                                .wide = wide,
+                                .wide = is_wide(form),
                                 .add = p->add};
-    (mr == 1 ? set->row : set->tile)(&tile);
-    for (size_t i = 0; i < mr; i++)
-        if (memcmp(l.c + i * set->nr, p->expected[first + i], set->nr * sizeof(float)) != 0)
+    set->tile(&tile);
+    for (size_t i = 0; i < set->mr; i++)
+        if (memcmp(l.c + i * set->nr, p->expected[i], set->nr * sizeof(float)) != 0)
             return false;
     return true;
+}
+
+/* Values of the sub-blocks of row r with the input that is laid out, [blocks][nr]. */
+static void add_row(const struct problem *p, const struct model_kernels8 *set, size_t r,
+                    const struct laid_out *l, float *values)
+{
+    float found[MAX_SUBS];
+    struct kernel_row8 row = {.w = p->in.w[r],
+                              .scale = p->in.scale[r],
+                              .x = l->x,
+                              .start = l->start,
+                              .values = found,
+                              .blocks = p->columns / p->form->sub,
+                              .sub = p->form->sub,
+                              .wide = is_wide(p->form)};
+    set->row(&row);
+    for (size_t b = 0; b < row.blocks; b++)
+        values[b * set->nr + r] = found[b];
+}
+
+/* Whether input i, by itself, gives what is expected. */
+static bool check_rows(const struct problem *p, const struct model_kernels8 *set, size_t i)
+{
+    static struct laid_out l; /* of one input: its natural order */
+    static float values[MAX_SUBS * KERNEL_MAX_NR];
+    memset(l.x, 0, sizeof l.x);
+    lay_out(p, set, &l);
+    lay_out_inputs(p, i, 1, set->bias[is_wide(p->form)], &l);
+    for (size_t r = 0; r < set->nr; r++)
+        add_row(p, set, r, &l, values);
+    memcpy(l.c, p->in.c[i], set->nr * sizeof(float));
+    struct kernel_mix8 mix = {.values = values,
+                              .min = p->form->has_min ? l.min : NULL,
+                              .dx = l.dx,
+                              .xs = l.xs,
+                              .c = l.c,
+                              .blocks = p->columns / p->form->sub,
+                              .add = p->add};
+    set->mix(&mix);
+    return memcmp(l.c, p->expected[i], set->nr * sizeof(float)) == 0;
 }
 
 static int check_set(const struct problem *p, enum quant_cpu cpu,
                      const struct model_kernels8 *set)
 {
-    bool row = true, tile = run(p, set, 0, set->mr);
-    for (size_t i = 0; i < set->mr; i++)
-        row &= run(p, set, i, 1);
+    bool tile = check_tile(p, set), row = true;
+    for (size_t i = 0; i < KERNEL_MAX_MR; i++)
+        row &= check_rows(p, set, i);
     if (!tile || !row)
         fprintf(stderr, "%s (%s): %s%s differs: sub %u, offset %d, %zu columns\n",
                 quant_cpu_name(cpu), set->name, tile ? "" : "tile ", row ? "" : "row",

@@ -56,6 +56,20 @@ DOT_OP int32_t four_bytes(const int8_t *x)
 #undef DOT
 #undef DOT_TARGET
 
+/* One sum of each row, in the order of a tile. */
+static void mix(const struct kernel_mix8 *t)
+{
+    for (size_t v = 0; v < NR; v += QUANT_LANES) {
+        lanes sums = t->add ? lanes_load(t->c + v) : lanes_all(0.0f);
+        for (size_t b = 0; b < t->blocks; b++) {
+            sums = lanes_fma(lanes_load(t->values + b * NR + v), lanes_all(t->dx[b]), sums);
+            if (t->min)
+                sums = lanes_fnma(lanes_load(t->min + b * NR + v), lanes_all(t->xs[b]), sums);
+        }
+        lanes_store(t->c + v, sums);
+    }
+}
+
 static bool always(void)
 {
     return true;
@@ -93,10 +107,10 @@ static bool has_dotprod(void)
 
 const struct model_kernels8 KERNEL_NAME(model_kernels8)[] = {
 #if QUANT_LANES == 16
-    {"vnni", has_vnni, MR, NR, {0, 0}, tile_vnni, row_vnni},
+    {"vnni", has_vnni, MR, NR, {0, 0}, tile_vnni, row_vnni, mix},
 #elif defined(HAVE_DOTPROD)
-    {"dotprod", has_dotprod, MR, NR, {128, 128}, tile_dotprod, row_dotprod},
+    {"dotprod", has_dotprod, MR, NR, {128, 128}, tile_dotprod, row_dotprod, mix},
 #endif
-    {"plain", always, MR, NR, {BIAS}, tile_plain, row_plain},
+    {"plain", always, MR, NR, {BIAS}, tile_plain, row_plain, mix},
     {.name = NULL},
 };

@@ -56,33 +56,26 @@ DOT_TARGET DOT_OP void DOT(run_tile)(const struct kernel_tile8 *t, const struct 
             lanes_store(t->c + i * NR + v * QUANT_LANES, sums[i][v]);
 }
 
-/* ---- One input ------------------------------------------------------------------- */
+/* ---- One row and one input ------------------------------------------------------- */
 
-DOT_TARGET DOT_OP void DOT(run_row)(const struct kernel_tile8 *t, const struct tile_kind kind)
+DOT_TARGET DOT_OP void DOT(run_blocks)(const struct kernel_row8 *t, const struct tile_kind kind,
+                                       const size_t blocks)
 {
     const unsigned sub = (unsigned)kind.quads * 4;
-    int32_t products[NR][KERNEL_ROW_COLUMNS / 16];
-    float values[KERNEL_ROW_COLUMNS / 16][NR];
-    for (size_t r = 0; r < NR; r++) {
-        const uint8_t *w = t->w + r * KERNEL_ROW_COLUMNS;
-        for (size_t j = 0; j < t->blocks * sub; j += 128)
-            DOT(dot_128)(w + j, t->x + j, sub, kind.wide, products[r] + j / sub);
-    }
-    for (size_t b = 0; b < t->blocks; b++)
-        for (size_t r = 0; r < NR; r++)
-            values[b][r] = (float)(products[r][b] + t->start[b]);
-    for (size_t v = 0; v < VECTORS; v++) {
-        float *c = t->c + v * QUANT_LANES;
-        lanes sums = t->add ? lanes_load(c) : lanes_all(0.0f);
-        for (size_t b = 0; b < t->blocks; b++) {
-            size_t at = b * NR + v * QUANT_LANES;
-            lanes value = lanes_load(values[b] + v * QUANT_LANES) * lanes_load(t->scale + at);
-            sums = lanes_fma(value, lanes_all(t->dx[b]), sums);
-            if (kind.has_min)
-                sums = lanes_fnma(lanes_load(t->min + at), lanes_all(t->xs[b]), sums);
-        }
-        lanes_store(c, sums);
-    }
+    int32_t products[KERNEL_ROW_COLUMNS / 16];
+    for (size_t j = 0; j < blocks * sub; j += 128)
+        DOT(dot_128)(t->w + j, t->x + j, sub, kind.wide, products + j / sub);
+    for (size_t b = 0; b < blocks; b++)
+        t->values[b] = (float)(products[b] + t->start[b]) * t->scale[b];
+}
+
+DOT_TARGET DOT_OP void DOT(run_row)(const struct kernel_row8 *t, const struct tile_kind kind)
+{
+    const size_t all = KERNEL_ROW_COLUMNS / 4 / kind.quads;
+    if (t->blocks == all)
+        DOT(run_blocks)(t, kind, all); /* loops of a known length */
+    else
+        DOT(run_blocks)(t, kind, t->blocks);
 }
 
 /* ---- Kinds ----------------------------------------------------------------------- */
@@ -91,10 +84,6 @@ DOT_TARGET DOT_OP void DOT(run_row)(const struct kernel_tile8 *t, const struct t
     DOT_TARGET static void DOT(tile_##name)(const struct kernel_tile8 *t)                      \
     {                                                                                          \
         DOT(run_tile)(t, (struct tile_kind){__VA_ARGS__});                                     \
-    }                                                                                          \
-    DOT_TARGET static void DOT(row_##name)(const struct kernel_tile8 *t)                       \
-    {                                                                                          \
-        DOT(run_row)(t, (struct tile_kind){__VA_ARGS__});                                      \
     }
 KIND(16, 4, false, false)
 KIND(16_min, 4, true, false)
@@ -113,12 +102,12 @@ static void DOT(tile)(const struct kernel_tile8 *t)
         tiles[t->sub == 32][t->min != NULL](t);
 }
 
-static void DOT(row)(const struct kernel_tile8 *t)
+DOT_TARGET static void DOT(row)(const struct kernel_row8 *t)
 {
-    static void (*const rows[2][2])(const struct kernel_tile8 *) = {
-        {DOT(row_16), DOT(row_16_min)}, {DOT(row_32), DOT(row_32_min)}};
     if (t->wide)
-        DOT(row_32_wide)(t);
+        DOT(run_row)(t, (struct tile_kind){8, false, true});
+    else if (t->sub == 32)
+        DOT(run_row)(t, (struct tile_kind){8, false, false});
     else
-        rows[t->sub == 32][t->min != NULL](t);
+        DOT(run_row)(t, (struct tile_kind){4, false, false});
 }

@@ -77,13 +77,33 @@ struct kernel_tile8 {
 };
 
 /*
- * The same for one input and at most KERNEL_ROW_COLUMNS columns:
+ * The sub-blocks of one row with one input: values[b] = scale[b] (start[b] + sum of w x).
  *
- *     w  [nr][KERNEL_ROW_COLUMNS]       levels, row by row
- *     x  [columns], and zeros up to a multiple of 128
- *     c  [nr]
+ *     w      [columns]    levels, up to 256 columns
+ *     x      [columns], and zeros up to a multiple of 128; so far w is read as well
+ *     scale, start, values  [blocks]
  */
+struct kernel_row8 {
+    const uint8_t *w;
+    const float *scale;
+    const int8_t *x;
+    const int32_t *start;
+    float *values;
+    size_t blocks;
+    unsigned sub;
+    bool wide;
+};
 #define KERNEL_ROW_COLUMNS 256
+
+/* What a tile makes of the values: c[r] (+)= sum over b of values[b][r] dx[b] - min[b][r] xs[b]
+ */
+struct kernel_mix8 {
+    const float *values, *min; /* [blocks][nr]; min NULL: none */
+    const float *dx, *xs;      /* [blocks] */
+    float *c;                  /* [nr] */
+    size_t blocks;
+    bool add; /* to what c holds */
+};
 
 /* Products in integers, with one set of instructions of a level. nr is that of the level's
  * struct model_kernels. */
@@ -93,7 +113,8 @@ struct model_kernels8 {
     size_t mr, nr;
     int bias[2]; /* what the kernel takes off narrow levels, and off wide ones */
     void (*tile)(const struct kernel_tile8 *tile);
-    void (*row)(const struct kernel_tile8 *tile);
+    void (*row)(const struct kernel_row8 *row);
+    void (*mix)(const struct kernel_mix8 *mix);
 };
 
 #define KERNEL_MAX_MR 16

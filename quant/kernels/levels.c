@@ -92,9 +92,101 @@ static void unpack_k(const struct k_type *type, const void *block, struct quant_
     }
 K_UNPACK(q2_K)
 K_UNPACK(q3_K)
-K_UNPACK(q4_K)
-K_UNPACK(q5_K)
-K_UNPACK(q6_K)
+
+/* ---- Q4_K, Q5_K and Q6_K: the ones in most files, in loops that become vectors. Their
+ * packing is drawn in k_quants.c. ---- */
+
+/* Four fields of 6 bits, one a byte: low 4 bits and high 2 bits in the same bytes of two
+ * words. */
+static inline uint32_t six_bits(uint32_t low, uint32_t high)
+{
+    return (low & 0x0f0f0f0f) | (high & 0x03030303) << 4;
+}
+
+/* Scales and mins of the 8 sub-blocks. */
+static inline void scales_and_mins(const uint8_t packed[12], float d, float dmin,
+                                   struct quant_levels *out)
+{
+    uint32_t words[3], fields[4];
+    uint8_t bytes[16];
+    memcpy(words, packed, sizeof words);
+    fields[0] = words[0] & 0x3f3f3f3f;
+    fields[1] = six_bits(words[2], words[0] >> 6);
+    fields[2] = words[1] & 0x3f3f3f3f;
+    fields[3] = six_bits(words[2] >> 4, words[1] >> 6);
+    memcpy(bytes, fields, sizeof bytes);
+    for (int j = 0; j < 8; j++) {
+        out->scale[j] = d * (float)bytes[j];
+        out->min[j] = dmin * (float)bytes[8 + j];
+    }
+}
+
+/* Eight levels at once, in any order of bytes. */
+static inline uint64_t eight(const uint8_t *bytes)
+{
+    uint64_t word;
+    memcpy(&word, bytes, sizeof word);
+    return word;
+}
+
+static inline void put_eight(uint8_t *level, uint64_t word)
+{
+    memcpy(level, &word, sizeof word);
+}
+
+#define EACH(byte) (0x0101010101010101u * (byte))
+
+/* 64 nibbles in 32 lanes. */
+static inline void nibbles_32(const uint8_t *restrict qs, uint8_t *restrict level)
+{
+    for (int i = 0; i < 32; i += 8) {
+        put_eight(level + i, eight(qs + i) & EACH(15));
+        put_eight(level + 32 + i, eight(qs + i) >> 4 & EACH(15));
+    }
+}
+
+Q_UNPACK(q4_K)
+{
+    const struct block_q4_K *b = blocks;
+    (void)n; /* one super-block */
+    scales_and_mins(b->scales, fp16_to_float(b->d), fp16_to_float(b->dmin), out);
+    for (int g = 0; g < 4; g++)
+        nibbles_32(b->qs + g * 32, out->level + g * 64);
+}
+
+Q_UNPACK(q5_K)
+{
+    const struct block_q5_K *b = blocks;
+    (void)n;
+    scales_and_mins(b->scales, fp16_to_float(b->d), fp16_to_float(b->dmin), out);
+    for (int g = 0; g < 4; g++)
+        nibbles_32(b->qs + g * 32, out->level + g * 64);
+    for (int g = 0; g < 8; g++)
+        for (int i = 0; i < 32; i += 8) {
+            uint8_t *level = out->level + g * 32 + i;
+            put_eight(level, eight(level) | (eight(b->qh + i) >> g & EACH(1)) << 4);
+        }
+}
+
+Q_UNPACK(q6_K)
+{
+    const struct block_q6_K *b = blocks;
+    const float d = fp16_to_float(b->d);
+    (void)n;
+    for (int j = 0; j < 16; j++)
+        out->scale[j] = d * (float)b->scales[j];
+    for (int half = 0; half < 2; half++) {
+        const uint8_t *restrict ql = b->ql + half * 64, *restrict qh = b->qh + half * 32;
+        uint8_t *restrict level = out->level + half * 128;
+        for (int i = 0; i < 32; i += 8) {
+            uint64_t high = eight(qh + i), first = eight(ql + i), second = eight(ql + 32 + i);
+            put_eight(level + i, (first & EACH(15)) | (high & EACH(3)) << 4);
+            put_eight(level + 32 + i, (second & EACH(15)) | (high & EACH(12)) << 2);
+            put_eight(level + 64 + i, (first >> 4 & EACH(15)) | (high & EACH(48)));
+            put_eight(level + 96 + i, (second >> 4 & EACH(15)) | (high >> 2 & EACH(48)));
+        }
+    }
+}
 
 const struct quant_levels_format LEVEL_NAME(quant_levels)[] = {
     {GGUF_Q4_0, 32, 8, false, unpack_q4_0},
