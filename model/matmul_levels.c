@@ -97,7 +97,7 @@ static void multiply_many(const struct panel *p)
 
 struct few_panel {
     float rows[PACK_FEW_ROWS][KERNEL_MAX_NR][FEW_VALUES];
-    float row_min[KERNEL_MAX_NR][FEW_VALUES];
+    float row_min[KERNEL_MAX_NR][FEW_VALUES + SUBS]; /* room for a whole copy at the end */
     float values[FEW_VALUES * KERNEL_MAX_NR], min[FEW_VALUES * KERNEL_MAX_NR]; /* [][nr] */
 };
 
@@ -141,6 +141,7 @@ static void reduce_row(const struct few_work *w, size_t r, size_t from, size_t c
     const unsigned char *bytes = panel_row(w->p, r, from);
     size_t first = from / KERNEL_ROW_COLUMNS * w->blocks, block = 0;
     struct quant_levels levels;
+    memset(levels.min, 0, sizeof levels.min);
     struct kernel_row8 row = {.w = levels.level,
                               .scale = levels.scale,
                               .blocks = w->blocks,
@@ -154,7 +155,7 @@ static void reduce_row(const struct few_work *w, size_t r, size_t from, size_t c
         if (part < KERNEL_ROW_COLUMNS)
             row.blocks = part / format->sub;
         if (format->has_min)
-            memcpy(w->panel->row_min[r] + block, levels.min, row.blocks * sizeof(float));
+            memcpy(w->panel->row_min[r] + block, levels.min, sizeof levels.min);
         for (size_t g = 0; g < w->p->groups; g++) {
             row.x = w->in[g].x + from + at;
             row.start = w->in[g].start + first + block;
@@ -170,7 +171,7 @@ static void mix_values(const struct few_work *w, size_t first, size_t n, float *
     const struct model_kernels *k = w->p->model->kernels;
     bool has_min = w->p->product->weight->levels->has_min;
     if (has_min)
-        k->panel(w->panel->row_min[0], FEW_VALUES, n, w->panel->min);
+        k->panel(w->panel->row_min[0], FEW_VALUES + SUBS, n, w->panel->min);
     for (size_t g = 0; g < w->p->groups; g++) {
         k->panel(w->panel->rows[g][0], FEW_VALUES, n, w->panel->values);
         struct kernel_mix8 mix = {.values = w->panel->values,

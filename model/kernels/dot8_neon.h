@@ -22,15 +22,28 @@ DOT_OP int8x16_t signed_levels(const uint8_t *w)
     return vreinterpretq_s8_u8(veorq_u8(vld1q_u8(w), vdupq_n_u8(0x80)));
 }
 
-/* From sums of four of 64 products to sums of `sub`, 2 or 4 of them. */
-DOT_OP void add_64(const int32x4_t quads[4], unsigned sub, int32_t *sums)
+/* Sums of 16 of 64 products, from sums of four. */
+DOT_OP int32x4_t add_64(const int32x4_t quads[4])
 {
-    int32x4_t sixteens =
-        vpaddq_s32(vpaddq_s32(quads[0], quads[1]), vpaddq_s32(quads[2], quads[3]));
-    if (sub == 32)
-        vst1_s32(sums, vpadd_s32(vget_low_s32(sixteens), vget_high_s32(sixteens)));
-    else
-        vst1q_s32(sums, sixteens);
+    return vpaddq_s32(vpaddq_s32(quads[0], quads[1]), vpaddq_s32(quads[2], quads[3]));
+}
+
+DOT_OP void put_four(const struct kernel_row8 *t, int32x4_t sums, size_t b)
+{
+    sums = vaddq_s32(sums, vld1q_s32(t->start + b));
+    vst1q_f32(t->values + b, vmulq_f32(vcvtq_f32_s32(sums), vld1q_f32(t->scale + b)));
+}
+
+/* Sums of four of 128 products become values of the sub-blocks from b on, 4 or 8 of them. */
+DOT_OP void put_values(const struct kernel_row8 *t, const int32x4_t quads[8], size_t b)
+{
+    int32x4_t first = add_64(quads), second = add_64(quads + 4);
+    if (t->sub == 32) {
+        put_four(t, vpaddq_s32(first, second), b);
+        return;
+    }
+    put_four(t, first, b);
+    put_four(t, second, b + 4);
 }
 
 /* sums += products of four bytes each */
@@ -65,16 +78,16 @@ DOT_OP int32x4_t add_plain(int32x4_t sums, int8x16_t w, int8x16_t x)
         (void)wide;                                                                            \
         return add_##name(sums, w->bytes, vreinterpretq_s8_s32(vdupq_n_s32(four_bytes(x))));   \
     }                                                                                          \
-    target void dot_128_##name(const uint8_t *w, const int8_t *x, unsigned sub, bool wide,     \
-                               int32_t *sums)                                                  \
+    target void values_128_##name(const struct kernel_row8 *t, bool wide, size_t b)            \
     {                                                                                          \
+        const uint8_t *w = t->w + b * t->sub;                                                  \
+        const int8_t *x = t->x + b * t->sub;                                                   \
         int32x4_t quads[8];                                                                    \
         (void)wide;                                                                            \
         for (size_t i = 0; i < 8; i++)                                                         \
             quads[i] =                                                                         \
                 add_##name(vdupq_n_s32(0), signed_levels(w + i * 16), vld1q_s8(x + i * 16));   \
-        add_64(quads, sub, sums);                                                              \
-        add_64(quads + 4, sub, sums + 64 / sub);                                               \
+        put_values(t, quads, b);                                                               \
     }
 NEON_OPS(DOT_OP, plain)
 

@@ -29,14 +29,14 @@ DOT_OP ints quads_dot_plain(ints sums, const struct quads_plain *w, const int8_t
     return sums;
 }
 
-DOT_OP void dot_128_plain(const uint8_t *w, const int8_t *x, unsigned sub, bool wide,
-                          int32_t *sums)
+/* The values of 128 columns, from sub-block b on. */
+DOT_OP void values_128_plain(const struct kernel_row8 *t, bool wide, size_t b)
 {
     (void)wide;
-    for (size_t from = 0; from < 128; from += sub) {
-        int32_t sum = 0;
-        for (size_t i = from; i < from + sub; i++)
-            sum += w[i] * x[i];
-        sums[from / sub] = sum;
+    for (size_t end = b + 128 / t->sub; b < end; b++) {
+        int32_t sum = t->start[b];
+        for (size_t i = b * t->sub; i < (b + 1) * t->sub; i++)
+            sum += t->w[i] * t->x[i];
+        t->values[b] = (float)sum * t->scale[b];
     }
 }

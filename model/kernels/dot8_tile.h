@@ -58,24 +58,32 @@ DOT_TARGET DOT_OP void DOT(run_tile)(const struct kernel_tile8 *t, const struct 
 
 /* ---- One row and one input ------------------------------------------------------- */
 
-DOT_TARGET DOT_OP void DOT(run_blocks)(const struct kernel_row8 *t, const struct tile_kind kind,
-                                       const size_t blocks)
+/* The last sub-blocks, where they are less than 128 columns: with room behind them. */
+DOT_TARGET DOT_OP void DOT(run_rest)(const struct kernel_row8 *t, bool wide, size_t from)
 {
-    const unsigned sub = (unsigned)kind.quads * 4;
-    int32_t products[KERNEL_ROW_COLUMNS / 16];
-    for (size_t j = 0; j < blocks * sub; j += 128)
-        DOT(dot_128)(t->w + j, t->x + j, sub, kind.wide, products + j / sub);
-    for (size_t b = 0; b < blocks; b++)
-        t->values[b] = (float)(products[b] + t->start[b]) * t->scale[b];
+    struct kernel_row8 rest = *t;
+    const size_t blocks = t->blocks - from;
+    float scale[8] = {0}, values[8];
+    int32_t start[8] = {0};
+    memcpy(scale, t->scale + from, blocks * sizeof(float));
+    memcpy(start, t->start + from, blocks * sizeof(int32_t));
+    rest.w += from * t->sub;
+    rest.x += from * t->sub;
+    rest.scale = scale;
+    rest.start = start;
+    rest.values = values;
+    DOT(values_128)(&rest, wide, 0);
+    memcpy(t->values + from, values, blocks * sizeof(float));
 }
 
-DOT_TARGET DOT_OP void DOT(run_row)(const struct kernel_row8 *t, const struct tile_kind kind)
+DOT_TARGET DOT_OP void DOT(run_row)(const struct kernel_row8 *t, bool wide)
 {
-    const size_t all = KERNEL_ROW_COLUMNS / 4 / kind.quads;
-    if (t->blocks == all)
-        DOT(run_blocks)(t, kind, all); /* loops of a known length */
-    else
-        DOT(run_blocks)(t, kind, t->blocks);
+    const size_t of_128 = 128 / t->sub;
+    size_t b = 0;
+    for (; b + of_128 <= t->blocks; b += of_128)
+        DOT(values_128)(t, wide, b);
+    if (b < t->blocks)
+        DOT(run_rest)(t, wide, b);
 }
 
 /* ---- Kinds ----------------------------------------------------------------------- */
@@ -105,9 +113,7 @@ static void DOT(tile)(const struct kernel_tile8 *t)
 DOT_TARGET static void DOT(row)(const struct kernel_row8 *t)
 {
     if (t->wide)
-        DOT(run_row)(t, (struct tile_kind){8, false, true});
-    else if (t->sub == 32)
-        DOT(run_row)(t, (struct tile_kind){8, false, false});
+        DOT(run_row)(t, true);
     else
-        DOT(run_row)(t, (struct tile_kind){4, false, false});
+        DOT(run_row)(t, false);
 }

@@ -17,19 +17,26 @@ DOT_OP __m256i dot_256(__m256i w, __m256i x, bool wide)
     return _mm256_madd_epi16(_mm256_maddubs_epi16(w, x), _mm256_set1_epi16(1));
 }
 
-/* From sums of four of 128 products to sums of `sub`, 4 or 8 of them. */
-DOT_OP void add_128(const __m256i quads[4], unsigned sub, int32_t *sums)
+/* Sums of four of 128 products become values of the sub-blocks from b on, 4 or 8 of them. */
+DOT_OP void put_values(const struct kernel_row8 *t, const __m256i quads[4], size_t b)
 {
     /* [A B C D | a b c d]: capitals the first 16 products of each vector */
     __m256i halves = _mm256_hadd_epi32(_mm256_hadd_epi32(quads[0], quads[1]),
                                        _mm256_hadd_epi32(quads[2], quads[3]));
     __m128i low = _mm256_castsi256_si128(halves), high = _mm256_extracti128_si256(halves, 1);
-    if (sub == 32) {
-        _mm_storeu_si128((__m128i *)(void *)sums, _mm_add_epi32(low, high));
+    const int32_t *start = t->start + b;
+    if (t->sub == 32) {
+        __m128i sums = _mm_add_epi32(_mm_add_epi32(low, high),
+                                     _mm_loadu_si128((const __m128i *)(const void *)start));
+        __m128 values = _mm_mul_ps(_mm_cvtepi32_ps(sums), _mm_loadu_ps(t->scale + b));
+        _mm_storeu_ps(t->values + b, values);
         return;
     }
-    _mm_storeu_si128((__m128i *)(void *)sums, _mm_unpacklo_epi32(low, high));
-    _mm_storeu_si128((__m128i *)(void *)(sums + 4), _mm_unpackhi_epi32(low, high));
+    __m256i sums =
+        _mm256_set_m128i(_mm_unpackhi_epi32(low, high), _mm_unpacklo_epi32(low, high));
+    sums = _mm256_add_epi32(sums, _mm256_loadu_si256((const __m256i *)(const void *)start));
+    __m256 values = _mm256_mul_ps(_mm256_cvtepi32_ps(sums), _mm256_loadu_ps(t->scale + b));
+    _mm256_storeu_ps(t->values + b, values);
 }
 
 #if QUANT_LANES == 8
@@ -105,16 +112,20 @@ DOT_OP ints quads_dot_plain(ints sums, const struct quads_plain *w, const int8_t
 }
 #endif
 
-/* Sums of `sub` products of 128 columns. */
-DOT_OP void dot_128_plain(const uint8_t *w, const int8_t *x, unsigned sub, bool wide,
-                          int32_t *sums)
+DOT_OP __m256i load_256(const void *bytes)
 {
+    return _mm256_loadu_si256((const __m256i *)bytes);
+}
+
+/* The values of 128 columns, from sub-block b on. */
+DOT_OP void values_128_plain(const struct kernel_row8 *t, bool wide, size_t b)
+{
+    const uint8_t *w = t->w + b * t->sub;
+    const int8_t *x = t->x + b * t->sub;
     __m256i quads[4];
     for (size_t i = 0; i < 4; i++)
-        quads[i] =
-            dot_256(_mm256_loadu_si256((const __m256i *)(const void *)(w + i * 32)),
-                    _mm256_loadu_si256((const __m256i *)(const void *)(x + i * 32)), wide);
-    add_128(quads, sub, sums);
+        quads[i] = dot_256(load_256(w + i * 32), load_256(x + i * 32), wide);
+    put_values(t, quads, b);
 }
 
 #if QUANT_LANES == 16
@@ -137,16 +148,15 @@ VNNI_OP ints quads_dot_vnni(ints sums, const struct quads_vnni *w, const int8_t 
     return _mm512_dpbusd_epi32(sums, w->bytes, _mm512_set1_epi32(four_bytes(x)));
 }
 
-VNNI_OP void dot_128_vnni(const uint8_t *w, const int8_t *x, unsigned sub, bool wide,
-                          int32_t *sums)
+VNNI_OP void values_128_vnni(const struct kernel_row8 *t, bool wide, size_t b)
 {
+    const uint8_t *w = t->w + b * t->sub;
+    const int8_t *x = t->x + b * t->sub;
     __m256i quads[4];
     (void)wide;
     for (size_t i = 0; i < 4; i++)
-        quads[i] = _mm256_dpbusd_epi32(
-            _mm256_setzero_si256(),
-            _mm256_loadu_si256((const __m256i *)(const void *)(w + i * 32)),
-            _mm256_loadu_si256((const __m256i *)(const void *)(x + i * 32)));
-    add_128(quads, sub, sums);
+        quads[i] = _mm256_dpbusd_epi32(_mm256_setzero_si256(), load_256(w + i * 32),
+                                       load_256(x + i * 32));
+    put_values(t, quads, b);
 }
 #endif

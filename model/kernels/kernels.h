@@ -93,7 +93,7 @@ struct kernel_row8 {
     unsigned sub;
     bool wide;
 };
-#define KERNEL_ROW_COLUMNS 256
+#define KERNEL_ROW_COLUMNS 256 /* of one call, at most */
 
 /* What a tile makes of the values: c[r] (+)= sum over b of values[b][r] dx[b] - min[b][r] xs[b]
  */

@@ -1,6 +1,7 @@
 /* Blocks as levels, scales and mins. */
 #include "quant/levels.h"
 #include "quant/fp.h"
+#include "quant/kernels/bytes.h"
 #include "quant/kernels/k_quants.h"
 
 #define Q_UNPACK(name)                                                                         \
@@ -107,18 +108,12 @@ static inline uint32_t six_bits(uint32_t low, uint32_t high)
 static inline void scales_and_mins(const uint8_t packed[12], float d, float dmin,
                                    struct quant_levels *out)
 {
-    uint32_t words[3], fields[4];
-    uint8_t bytes[16];
+    uint32_t words[3];
     memcpy(words, packed, sizeof words);
-    fields[0] = words[0] & 0x3f3f3f3f;
-    fields[1] = six_bits(words[2], words[0] >> 6);
-    fields[2] = words[1] & 0x3f3f3f3f;
-    fields[3] = six_bits(words[2] >> 4, words[1] >> 6);
-    memcpy(bytes, fields, sizeof bytes);
-    for (int j = 0; j < 8; j++) {
-        out->scale[j] = d * (float)bytes[j];
-        out->min[j] = dmin * (float)bytes[8 + j];
-    }
+    words4 scales = {words[0] & 0x3f3f3f3f, six_bits(words[2], words[0] >> 6)};
+    words4 mins = {words[1] & 0x3f3f3f3f, six_bits(words[2] >> 4, words[1] >> 6)};
+    put_scaled((bytes16)scales, d, out->scale); /* 8, and zeros */
+    put_scaled((bytes16)mins, dmin, out->min);
 }
 
 /* Eight levels at once, in any order of bytes. */
@@ -173,8 +168,7 @@ Q_UNPACK(q6_K)
     const struct block_q6_K *b = blocks;
     const float d = fp16_to_float(b->d);
     (void)n;
-    for (int j = 0; j < 16; j++)
-        out->scale[j] = d * (float)b->scales[j];
+    put_scaled(bytes_load(b->scales), d, out->scale);
     for (int half = 0; half < 2; half++) {
         const uint8_t *restrict ql = b->ql + half * 64, *restrict qh = b->qh + half * 32;
         uint8_t *restrict level = out->level + half * 128;
