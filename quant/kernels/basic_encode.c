@@ -27,8 +27,8 @@ struct shape {
 };
 
 /* Where the extreme element lands beyond the end of the range, what pays most first. */
-static const float beyond_integers[] = {0.3f, 0.8f,  0,     -0.4f, 0.55f, 1.2f, -0.2f, 0.15f,
-                                        1.0f, 0.45f, 0.65f, -0.6f, 1.5f,  0.9f, -0.9f, 1.8f};
+static const float beyond_integers[] = {0.7f, 0.2f, 1.1f,  -0.5f, 0,    1.5f, -0.9f, 0.45f,
+                                        1.8f, 0.9f, -0.2f, -1.3f, 0.3f, 1.3f, -1.8f, 0.6f};
 /* With so many levels one level less costs little, and where the step differs by a per cent all
  * rounding errors are others. */
 static const float beyond_many[] = {0.3f,  -0.9f, -2.2f, -3.6f, -5.2f, -6.8f, 0.45f, -0.4f,
