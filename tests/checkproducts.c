@@ -180,7 +180,7 @@ static bool check_tile(const struct problem *p, const struct model_kernels8 *set
 static void add_row(const struct problem *p, const struct model_kernels8 *set, size_t r,
                     const struct laid_out *l, float *values)
 {
-    float found[MAX_SUBS];
+    float found[MAX_SUBS] = {0};
     struct kernel_row8 row = {.w = p->in.w[r],
                               .scale = p->in.scale[r],
                               .x = l->x,
