@@ -4,9 +4,10 @@
  *
  * Without importance the squared error is minimised. With it, what is searched for is the
  * error weighted by importance * sqrt(sigma^2 + x^2), sigma^2 being the row's mean square (the
- * objective of llama-quantize), but for IQ4_NL by the importance alone, which costs a model
- * less. What bounds the result is the error weighted by the importance alone, in which nothing
- * is stored that is worse than rounding to nearest.
+ * objective of llama-quantize). Q4_1 and Q5_1 take 2 sigma^2 and IQ4_NL 4 sigma^2: the error in
+ * that objective is all but the same, and a model loses less. What bounds the result is the
+ * error weighted by the importance alone, in which nothing is stored that is worse than
+ * rounding to nearest.
  */
 #include "quant/kernels/basic_pack.h"
 #include "quant/kernels/fit_line.h"
@@ -19,8 +20,9 @@
 
 struct shape {
     size_t block_bytes;
-    float lo, hi;    /* levels */
-    bool has_offset; /* lo = 0 then */
+    float lo, hi;       /* levels */
+    float sigma_factor; /* of the row's mean square, see above */
+    bool has_offset;    /* lo = 0 then */
     void (*pack)(const struct fields *fields, void *block);
     const float *beyond;             /* see below; NULL with an offset */
     const struct codebook *codebook; /* NULL: the levels are the integers lo..hi */
@@ -36,20 +38,20 @@ static const float beyond_many[] = {0.3f,  -0.9f, -2.2f, -3.6f, -5.2f, -6.8f, 0.
 static const float beyond_iq4[] = {6,  18, -10, 30, 0,   42, -20, 12,
                                    24, 36, -5,  50, -15, 3,  9,   15};
 
-static const struct shape shape_q4_0 = {sizeof(struct block_q4_0), -8,  7, false, pack_q4_0,
+static const struct shape shape_q4_0 = {sizeof(struct block_q4_0), -8,  7, 1, false, pack_q4_0,
                                         beyond_integers,           NULL};
-static const struct shape shape_q5_0 = {sizeof(struct block_q5_0), -16, 15, false, pack_q5_0,
+static const struct shape shape_q5_0 = {sizeof(struct block_q5_0), -16, 15, 1, false, pack_q5_0,
                                         beyond_integers,           NULL};
 /* Kernels multiply levels in pairs and -128 would overflow. */
 static const struct shape shape_q8_0 = {
-    sizeof(struct block_q8_0), -127, 127, false, pack_q8_0, beyond_many, NULL};
+    sizeof(struct block_q8_0), -127, 127, 1, false, pack_q8_0, beyond_many, NULL};
 static const struct shape shape_q4_1 = {
-    sizeof(struct block_q4_1), 0, 15, true, pack_q4_1, NULL, NULL};
+    sizeof(struct block_q4_1), 0, 15, 2, true, pack_q4_1, NULL, NULL};
 static const struct shape shape_q5_1 = {
-    sizeof(struct block_q5_1), 0, 31, true, pack_q5_1, NULL, NULL};
+    sizeof(struct block_q5_1), 0, 31, 2, true, pack_q5_1, NULL, NULL};
 
 static const struct shape shape_iq4_nl = {
-    sizeof(struct block_iq4_nl), -127, 113, false, pack_iq4_nl, beyond_iq4, &codebook_iq4};
+    sizeof(struct block_iq4_nl), -127, 113, 4, false, pack_iq4_nl, beyond_iq4, &codebook_iq4};
 
 /* How much is searched: one row a type and preset. */
 struct plan {
@@ -462,9 +464,9 @@ LANES_OP void store_block(const struct job *job, const struct shape *shape, size
 LANES_OP void weigh(const struct shape *shape, struct group *g, float sigma2)
 {
     group_floats of_row;
-    part_fill(&of_row, 0, GROUP, sigma2);
+    part_fill(&of_row, 0, GROUP, sigma2 * shape->sigma_factor);
     group_normalise(g, 1);
-    group_weigh_importance(g, shape->codebook ? NULL : &of_row);
+    group_weigh_importance(g, &of_row);
 }
 
 LANES_OP void encode_group(struct job *job, const struct task *task, const struct row *row,
