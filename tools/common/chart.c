@@ -294,8 +294,10 @@ static struct frame find_frame(const struct chart_plot *plot)
         widen(&f, 1, plot->limit);
     for (size_t s = 0; s < plot->n_series; s++) {
         for (size_t i = 0; i < plot->series[s].n; i++) {
-            widen(&f, 0, plot->series[s].points[i].x);
-            widen(&f, 1, plot->series[s].points[i].y);
+            const struct chart_point *p = &plot->series[s].points[i];
+            widen(&f, 0, p->x);
+            widen(&f, 1, p->y + p->error);
+            widen(&f, 1, p->y - p->error);
         }
     }
     settle(&f, 0);
@@ -385,11 +387,24 @@ static void point_name(FILE *out, struct written *w, double x, double y, const c
     label(out, right ? x - 7 : x + 7, y - 5, right ? "end" : "start", name);
 }
 
+/* On a logarithmic axis a bar that reaches 0 ends at the bottom. */
+static void error_bar(FILE *out, const struct chart_point *p, const struct frame *f,
+                      size_t number)
+{
+    bool reaches_zero = f->scale[1] == CHART_LOG && p->y <= p->error;
+    double x = place_x(f, p->x), low = reaches_zero ? HEIGHT : place_y(f, p->y - p->error);
+    char style[64];
+    snprintf(style, sizeof style, "stroke:var(--p%zu);stroke-width:1.5", number);
+    line(out, (double[]){x, place_y(f, p->y + p->error)}, (double[]){x, low}, style);
+}
+
 static void series_points(FILE *out, const struct chart_series *s, const struct frame *f,
                           size_t number)
 {
     for (size_t i = 0; i < s->n; i++) {
         const struct chart_point *p = &s->points[i];
+        if (p->error > 0)
+            error_bar(out, p, f, number);
         fprintf(out, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\" style=\"fill:var(--p%zu)\">",
                 place_x(f, p->x), place_y(f, p->y), number);
         fputs("<title>", out);

@@ -49,6 +49,7 @@ void chart_stacks(FILE *out, const struct chart_stacks *chart);
 struct chart_point {
     double x, y;
     const char *name; /* or NULL */
+    double error;     /* of y, drawn as a bar up and down; 0: none */
 };
 struct chart_series {
     const char *name;

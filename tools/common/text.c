@@ -72,17 +72,19 @@ static size_t find_invalid(struct text text)
     return i;
 }
 
+void text_check(struct text text, const char *name)
+{
+    size_t at = find_invalid(text);
+    if (at < text.size)
+        cli_die("%s: the text is not UTF-8: byte 0x%02X at offset %zu; convert it first, for "
+                "instance with iconv",
+                name, (unsigned)(unsigned char)text.data[at], at);
+}
+
 struct text text_read(const char *path)
 {
     struct text text = read_all(path);
-    size_t at = find_invalid(text);
-    if (at < text.size) {
-        unsigned char byte = (unsigned char)text.data[at];
-        text_free(&text);
-        cli_die("%s: the text is not UTF-8: byte 0x%02X at offset %zu; convert it first, for "
-                "instance with iconv",
-                path, byte, at);
-    }
+    text_check(text, path);
     return text;
 }
 
@@ -198,9 +200,10 @@ uint32_t text_chunk_size(uint64_t wanted, const struct model *model, const char 
 size_t text_chunks(const struct token_list *list, uint32_t chunk, const char *source)
 {
     if (list->count < chunk)
-        cli_die("%s: the text has %zu tokens, less than a chunk of %u; give a longer text or a "
-                "smaller --chunk",
-                source, list->count, chunk);
+        cli_die(
+            "%s: the text has %zu token%s, less than a chunk of %u; give a longer text or a "
+            "smaller --chunk",
+            source, list->count, list->count == 1 ? "" : "s", chunk);
     return list->count / chunk;
 }
 

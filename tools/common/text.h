@@ -14,6 +14,8 @@ struct text {
 /* Reads a file, "-" for the standard input, packed by gzip or not. It must be UTF-8. */
 struct text text_read(const char *path);
 void text_free(struct text *text);
+/* Dies unless it is UTF-8. */
+void text_check(struct text text, const char *name);
 /* Reads token ids: numbers with white space, commas or brackets between. */
 void text_read_ids(const char *path, struct token_list *list);
 

@@ -237,6 +237,8 @@ static void check_request(const struct request *r, const struct mode *mode)
 {
     if (mode->needs_text && !r->text)
         cli_die("no text: give one with -f%s", mode->option ? "" : ", or ids with --tokens");
+    if (r->prompt)
+        text_check((struct text){(char *)(uintptr_t)r->prompt, strlen(r->prompt)}, "--prompt");
     if (r->logits && !r->tokens)
         cli_die("--logits needs the ids of a text: --tokens");
     if (r->text && r->tokens)

@@ -11,18 +11,19 @@
 
 /* A point for each model but those without a place on the scale. */
 static void plot(FILE *out, const struct subjects *s, const struct chart_plot *like,
-                 double (*value)(const struct subject *))
+                 struct metrics_mean (*value)(const struct subjects *, size_t))
 {
     struct chart_point *points = cli_alloc(s->count, sizeof *points);
     struct chart_series series = {.name = "models", .points = points};
     struct chart_plot plot = *like;
     for (size_t i = 0; i < s->count; i++) {
-        double y = value(&s->list[i]);
-        if (plot.y_scale == CHART_LOG && !(y > 0))
+        struct metrics_mean y = value(s, i);
+        if (plot.y_scale == CHART_LOG && !(y.value > 0))
             continue;
         const char *slash = strrchr(s->list[i].label, '/');
-        points[series.n++] = (struct chart_point){(double)s->list[i].bytes / (1 << 20), y,
-                                                  slash ? slash + 1 : s->list[i].label};
+        points[series.n++] =
+            (struct chart_point){(double)s->list[i].bytes / (1 << 20), y.value,
+                                 slash ? slash + 1 : s->list[i].label, y.error};
     }
     plot.series = &series;
     plot.n_series = 1;
@@ -31,14 +32,17 @@ static void plot(FILE *out, const struct subjects *s, const struct chart_plot *l
     free(points);
 }
 
-static double perplexity_of(const struct subject *s)
+/* The error is that of the difference from the base: the accident of the text is shared. */
+static struct metrics_mean perplexity_of(const struct subjects *s, size_t i)
 {
-    return s->summary.perplexity.value;
+    const struct metrics_summary *x = &s->list[i].summary;
+    double base = s->list[0].summary.perplexity.value;
+    return (struct metrics_mean){x->perplexity.value, i == 0 ? 0 : base * x->ratio.error};
 }
 
-static double kld_of(const struct subject *s)
+static struct metrics_mean kld_of(const struct subjects *s, size_t i)
 {
-    return s->summary.kld.value;
+    return s->list[i].summary.kld;
 }
 
 static void plots(FILE *out, const struct subjects *s)
@@ -238,10 +242,12 @@ static void introduction(FILE *out, const struct measurement *m, const struct re
         fprintf(out, "windows of %u that move by %u", m->chunk, m->stride);
     else
         fprintf(out, "chunks of %u", m->chunk);
-    fprintf(out,
-            ", activations %s. A number behind ± is one standard error. "
-            "Below and to the left is better.</p>\n",
-            activations_name(r));
+    fprintf(
+        out,
+        ", activations %s. A number behind ± is one standard error. "
+        "Bars in the charts are one standard error too, of perplexity that of the difference "
+        "from the base. Below and to the left is better.</p>\n",
+        activations_name(r));
 }
 
 void report_html(FILE *out, const struct measurement *m, struct subjects *s,

@@ -115,8 +115,8 @@ static void context_chart(FILE *out, const struct situation *s, const struct pla
         for (size_t i = 0; i < CURVE; i++) {
             uint64_t context = most * i / (CURVE - 1);
             replan(&other, s, plan, context ? context : 1, types[t]);
-            points[t][i] = (struct chart_point){(double)context / 1024,
-                                                to_gib(curve_sum(&other, false)), NULL};
+            points[t][i] = (struct chart_point){.x = (double)context / 1024,
+                                                .y = to_gib(curve_sum(&other, false))};
         }
         series[t] = (struct chart_series){names[t], points[t], CURVE, true};
     }
@@ -167,8 +167,10 @@ static void quant_chart(FILE *out, const struct quant_table *quants)
     for (size_t i = 0; i < quants->n; i++) {
         const struct quant_row *row = &quants->rows[i];
         size_t which = row->recommended ? 0 : row->plan.verdict != VERDICT_NO ? 1 : 2;
-        points[which * quants->n + series[which].n++] = (struct chart_point){
-            to_gib(row->total_bytes), row->plan.generate.expected, row->mix->name};
+        points[which * quants->n + series[which].n++] =
+            (struct chart_point){.x = to_gib(row->total_bytes),
+                                 .y = row->plan.generate.expected,
+                                 .name = row->mix->name};
     }
     struct chart_plot plot = {.title = "Quantizations: memory and speed",
                               .x_label = "GiB on all devices",
