@@ -471,6 +471,16 @@ enum gguf_status gguf_writer_write(struct gguf_writer *writer, size_t tensor, ui
  * After any other error the temporary files are gone. */
 enum gguf_status gguf_writer_finish(struct gguf_writer *writer, struct gguf_error *err);
 
+/* ---- Files that replace others --------------------------------------------------- */
+
+/* A name for what becomes `path` once it is whole: hidden, in the same folder,
+ * ".NAME.PID-NANOSECONDS.SUFFIX". For the caller to free; NULL without memory. */
+char *gguf_hidden_name(const char *path, const char *suffix);
+
+/* Creates a file of that name, for writing, with the mode of the file at `path` or else that
+ * of any new file. Returns its descriptor, or -1 with errno. */
+int gguf_hidden_create(const char *name, const char *path);
+
 /* ---- Shard names ----------------------------------------------------------------- */
 
 /* Splits ".../name-00002-of-00009.gguf" into the length of its prefix (".../name"), number

@@ -14,12 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <time.h>
 #include <unistd.h>
-
-/* How much of the target's name goes into the hidden one, so that a name of the greatest
- * length (255 bytes) leaves room for the rest. */
-#define NAME_PART 180
 
 /* Bytes between two hints to bring what was written to the disk. */
 #define WRITE_BACK ((uint64_t)32 << 20)
@@ -69,8 +64,6 @@ static enum gguf_status check_target(struct writer_shard *s, bool overwrite,
     if (!overwrite)
         return gguf_fail(err, GGUF_ERR_EXISTS, GGUF_NO_OFFSET,
                          "%s: exists already, and is not overwritten", s->path);
-    s->replaces = true;
-    s->mode = st.st_mode & 0777;
     return resolve(s, err);
 }
 
@@ -110,39 +103,13 @@ enum gguf_status gguf_writer_check_targets(struct gguf_writer *w, struct gguf_er
 
 /* ---- Begin ------------------------------------------------------------------------------ */
 
-/* A name beside the target: ".NAME.PID-NANOSECONDS.SUFFIX". NULL without memory. */
-static char *hidden_name(const char *path, const struct timespec *now, const char *suffix)
-{
-    int folder = (int)gguf_folder_size(path);
-    size_t size = strlen(path) + 64;
-    char *name = malloc(size);
-    if (name)
-        snprintf(name, size, "%.*s.%.*s.%ld-%lld%09ld.%s", folder, path, NAME_PART,
-                 path + folder, (long)getpid(), (long long)now->tv_sec, now->tv_nsec, suffix);
-    return name;
-}
-
 enum gguf_status gguf_shard_name(struct writer_shard *s, struct gguf_error *err)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
     if (!s->temp)
-        s->temp = hidden_name(s->path, &now, "tmp");
+        s->temp = gguf_hidden_name(s->path, "tmp");
     if (!s->backup)
-        s->backup = hidden_name(s->path, &now, "old");
+        s->backup = gguf_hidden_name(s->path, "old");
     return s->temp && s->backup ? GGUF_OK : gguf_fail_memory(err);
-}
-
-/* A replaced file's mode is kept; until it is set, nobody else can read. */
-static enum gguf_status create(struct writer_shard *s, struct gguf_error *err)
-{
-    int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
-    s->fd = open(s->temp, flags, s->replaces ? 0600 : 0666);
-    if (s->fd < 0)
-        return gguf_fail_errno(err, GGUF_NO_OFFSET, "%s: cannot create a file there", s->path);
-    if (s->replaces && fchmod(s->fd, s->mode) != 0)
-        return gguf_fail_errno(err, GGUF_NO_OFFSET, "%s: cannot set its mode", s->path);
-    return GGUF_OK;
 }
 
 /* Without support of the file system the space is simply not reserved. */
@@ -164,9 +131,10 @@ static enum gguf_status reserve_space(const struct writer_shard *s, struct gguf_
 enum gguf_status gguf_shard_begin(struct writer_shard *s, bool keep_open,
                                   struct gguf_error *err)
 {
-    enum gguf_status status = create(s, err);
-    if (!status)
-        status = reserve_space(s, err);
+    s->fd = gguf_hidden_create(s->temp, s->path);
+    if (s->fd < 0)
+        return gguf_fail_errno(err, GGUF_NO_OFFSET, "%s: cannot create a file there", s->path);
+    enum gguf_status status = reserve_space(s, err);
     if (!status)
         status = gguf_write_at(s, 0, s->header.data, s->header.size, err);
     if (!status && !keep_open) {

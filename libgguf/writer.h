@@ -51,10 +51,8 @@ struct writer_shard {
     struct gguf_buffer header;
     uint64_t data_offset, total_bytes;
     _Atomic uint64_t dirty; /* bytes written */
-    uint32_t mode;          /* of the file that is replaced */
-    bool replaces;
-    atomic_bool saved; /* `backup` may be a second name of the replaced file */
-    atomic_bool made;  /* `path` is a new name that was made here */
+    atomic_bool saved;      /* `backup` may be a second name of the replaced file */
+    atomic_bool made;       /* `path` is a new name that was made here */
 };
 
 struct gguf_writer {

@@ -215,14 +215,8 @@ static enum gguf_status check_legacy(const struct quant_tally *tally,
 /* A hidden file beside `path`; its name for the caller to free, NULL with errno. */
 static char *open_beside(const char *path, FILE **file)
 {
-    const char *slash = strrchr(path, '/');
-    int folder = slash ? (int)(slash - path) + 1 : 0;
-    size_t size = strlen(path) + sizeof "..XXXXXX";
-    char *name = malloc(size);
-    if (!name)
-        return NULL;
-    snprintf(name, size, "%.*s.%s.XXXXXX", folder, path, path + folder);
-    int fd = mkstemp(name);
+    char *name = gguf_hidden_name(path, "tmp");
+    int fd = name ? gguf_hidden_create(name, path) : -1;
     *file = fd < 0 ? NULL : fdopen(fd, "wb");
     if (*file)
         return name;
@@ -234,17 +228,6 @@ static char *open_beside(const char *path, FILE **file)
     return NULL;
 }
 
-/* The mode of the file that is replaced, or that fopen would have given. */
-static mode_t mode_for(const char *path)
-{
-    struct stat old;
-    if (stat(path, &old) == 0)
-        return old.st_mode & 0777;
-    mode_t mask = umask(0);
-    umask(mask);
-    return 0666 & ~mask;
-}
-
 static enum gguf_status write_beside(const struct quant_tally *tally, const char *path,
                                      const struct quant_origin *origin, struct gguf_error *err)
 {
@@ -253,8 +236,7 @@ static enum gguf_status write_beside(const struct quant_tally *tally, const char
     if (!name)
         return gguf_fail_errno(err, GGUF_NO_OFFSET, "cannot create a file beside %s", path);
     put_all(file, tally, origin);
-    bool good = ferror(file) == 0 && fflush(file) == 0 &&
-                fchmod(fileno(file), mode_for(path)) == 0 && fsync(fileno(file)) == 0;
+    bool good = ferror(file) == 0 && fflush(file) == 0 && fsync(fileno(file)) == 0;
     int number = errno;
     good = (fclose(file) == 0 || !good) && good && rename(name, path) == 0;
     enum gguf_status status = GGUF_OK;

@@ -13,7 +13,7 @@
 
 /* Sums that are at work at once: more than two units of four cycles need, and few enough to
  * stay in the registers. */
-#define CHAINS (QUANT_LANES == 16 ? 24 : 12)
+#define CHAINS (QUANT_LANES == 16 ? 16 : 12)
 
 static double peak_floats(size_t rounds, float *out)
 {
@@ -22,7 +22,7 @@ static double peak_floats(size_t rounds, float *out)
     for (size_t c = 0; c < CHAINS; c++)
         sums[c] = lanes_all((float)c);
     for (size_t r = 0; r < rounds; r++)
-#pragma GCC unroll 24
+#pragma GCC unroll 16
         for (size_t c = 0; c < CHAINS; c++)
             sums[c] = lanes_fma(a, b, sums[c]);
     for (size_t c = 1; c < CHAINS; c++)
@@ -53,14 +53,15 @@ static double peak_floats(size_t rounds, float *out)
         for (size_t c = 0; c < CHAINS; c++)                                                    \
             sums[c] = all((int32_t)c);                                                         \
         for (size_t r = 0; r < rounds; r++)                                                    \
-            _Pragma("GCC unroll 24") for (size_t c = 0; c < CHAINS; c++)                       \
+            _Pragma("GCC unroll 16") for (size_t c = 0; c < CHAINS; c++)                       \
             {                                                                                  \
                 FORGET(a);                                                                     \
                 sums[c] = dot(sums[c], a, b);                                                  \
             }                                                                                  \
+        type all_sums = sums[0]; /* whose address is taken: sums[] stay registers */           \
         for (size_t c = 1; c < CHAINS; c++)                                                    \
-            sums[0] = largest(sums[0], sums[c]);                                               \
-        memcpy(out, sums, sizeof sums[0]);                                                     \
+            all_sums = largest(all_sums, sums[c]);                                             \
+        memcpy(out, &all_sums, sizeof all_sums);                                               \
         return 2.0 * CHAINS * sizeof(type) * (double)rounds;                                   \
     }
 

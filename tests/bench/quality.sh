@@ -12,7 +12,7 @@
 cd "$(dirname "$0")/../.." || exit 2
 : "${BUILD:=build}" "${MODEL:=fixtures/shakespeare-f16.gguf}" "${TEXT:=fixtures/shakespeare-heldout.txt}"
 : "${MIXES:=Q2_K Q2_K_S Q3_K_S Q3_K_M Q3_K_L Q4_K_S Q4_K_M Q5_K_S Q5_K_M Q6_K Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 IQ4_NL IQ4_XS}"
-: "${PRESETS:=default}" "${CHUNK:=256}" "${CHUNKS:=0}" "${ACTIVATIONS:=f32}" "${PEER:=}" "${IMATRIX:=}" "${CHART:=}"
+: "${PRESETS:=default}" "${CHUNK:=256}" "${CHUNKS:=50}" "${ACTIVATIONS:=f32}" "${PEER:=}" "${IMATRIX:=}" "${CHART:=}"
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 trap 'exit 130' INT TERM

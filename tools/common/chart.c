@@ -361,30 +361,42 @@ static void series_line(FILE *out, const struct chart_series *s, const struct fr
     fprintf(out, "\" style=\"fill:none;stroke:var(--p%zu);stroke-width:2\"/>\n", number);
 }
 
-/* Names that are written already: another one that would lie on them is left out, and shows
- * where the pointer rests. */
+/* Names that are written already, from x[0] to x[1]. */
 struct written {
-    double x[64], y[64];
+    double x[64][2], y[64];
     size_t n;
 };
 
-static bool is_free(const struct written *w, double x, double y)
+#define LETTER 6.6 /* width, about */
+
+static bool is_free(const struct written *w, const double x[2], double y)
 {
     for (size_t i = 0; i < w->n; i++) {
-        if (fabs(w->x[i] - x) < 66 && fabs(w->y[i] - y) < 12)
+        if (x[0] < w->x[i][1] && w->x[i][0] < x[1] && fabs(w->y[i] - y) < 12)
             return false;
     }
-    return true;
+    return x[1] < WIDTH && w->n < sizeof w->y / sizeof w->y[0];
 }
 
-static void point_name(FILE *out, struct written *w, double x, double y, const char *name)
+/* Beside the point where there is room, or else nowhere: the name shows where the pointer
+ * rests. */
+static void point_name(FILE *out, struct written *w, const double at[2], const char *name)
 {
-    bool right = x > WIDTH - 90;
-    if (w->n == sizeof w->x / sizeof w->x[0] || !is_free(w, x, y))
+    static const struct {
+        bool left;
+        double down;
+    } places[] = {{false, -5}, {true, 13}, {false, 13}, {true, -5}};
+    double width = LETTER * (double)strlen(name);
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        double x = places[i].left ? at[0] - 7 - width : at[0] + 7, y = at[1] + places[i].down;
+        double range[2] = {x, x + width};
+        if (!is_free(w, range, y))
+            continue;
+        memcpy(w->x[w->n], range, sizeof range);
+        w->y[w->n++] = y;
+        label(out, places[i].left ? at[0] - 7 : x, y, places[i].left ? "end" : "start", name);
         return;
-    w->x[w->n] = x;
-    w->y[w->n++] = y;
-    label(out, right ? x - 7 : x + 7, y - 5, right ? "end" : "start", name);
+    }
 }
 
 /* On a logarithmic axis a bar that reaches 0 ends at the bottom. */
@@ -419,7 +431,7 @@ static void series_names(FILE *out, const struct chart_series *s, const struct f
     for (size_t i = 0; i < s->n; i++) {
         const struct chart_point *p = &s->points[i];
         if (p->name)
-            point_name(out, w, place_x(f, p->x), place_y(f, p->y), p->name);
+            point_name(out, w, (double[]){place_x(f, p->x), place_y(f, p->y)}, p->name);
     }
 }
 

@@ -79,30 +79,19 @@ static void check_path(const char *path, const struct request *r)
         refuse_input(path, &out, r->files[i]);
 }
 
-/* The mode that fopen would have given. */
-static void set_mode(int fd)
-{
-    mode_t mask = umask(0);
-    umask(mask);
-    (void)fchmod(fd, 0666 & ~mask);
-}
-
 /* A hidden file beside `path`; NULL with errno. */
 static FILE *open_beside(const char *path)
 {
-    const char *slash = strrchr(path, '/');
-    int folder = slash ? (int)(slash - path) + 1 : 0;
-    size_t size = strlen(path) + sizeof "..XXXXXX";
-    char *name = cli_alloc(size, 1);
-    snprintf(name, size, "%.*s.%s.XXXXXX", folder, path, path + folder);
-    int fd = mkstemp(name);
+    char *name = gguf_hidden_name(path, "tmp");
+    if (!name)
+        cli_die_memory();
+    int fd = gguf_hidden_create(name, path);
     if (fd < 0) {
         free(name);
         return NULL;
     }
     unfinished = name;
     guard_unfinished();
-    set_mode(fd);
     return fdopen(fd, "wb");
 }
 

@@ -1,0 +1,44 @@
+/* Files that are written under a hidden name in the folder of their target. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "libgguf/writer.h"
+
+/* How much of the target's name goes into the hidden one, so that a name of the greatest
+ * length (255 bytes) leaves room for the rest. */
+#define NAME_PART 180
+
+char *gguf_hidden_name(const char *path, const char *suffix)
+{
+    struct timespec now;
+    int folder = (int)gguf_folder_size(path);
+    size_t size = strlen(path) + strlen(suffix) + 64;
+    char *name = malloc(size);
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (name)
+        snprintf(name, size, "%.*s.%.*s.%ld-%lld%09ld.%s", folder, path, NAME_PART,
+                 path + folder, (long)getpid(), (long long)now.tv_sec, now.tv_nsec, suffix);
+    return name;
+}
+
+/* A replaced file's mode is kept; until it is set, nobody else can read. */
+int gguf_hidden_create(const char *name, const char *path)
+{
+    struct stat old;
+    bool replaces = stat(path, &old) == 0;
+    int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
+    int fd = open(name, flags, replaces ? 0600 : 0666);
+    if (fd < 0 || !replaces || fchmod(fd, old.st_mode & 0777) == 0)
+        return fd;
+    int code = errno;
+    close(fd);
+    unlink(name);
+    errno = code;
+    return -1;
+}
