@@ -5,13 +5,14 @@
  * A candidate says where the element of largest magnitude lands; every element takes its
  * nearest level, and weighted least squares gives the scale for these levels. Elements are
  * taken relative to the one of largest magnitude (z), so that the candidates are the same
- * numbers for every block. Of the residual r = z - scale * q that a candidate leaves, the fit
- * takes the part along q away:
+ * numbers for every block:
  *
- *     step = S(rq) / S(qq)      error = S(rr) - step * S(rq)       S(v): weighted sum of v
+ *     scale = S(zq) / S(qq)      error = S(zz) - scale * S(zq)      S(v): weighted sum of v
  *
- * Residuals and not squares of z are summed, as the difference of two large sums would lose
- * the digits that tell candidates apart. Inside quant/kernels/ only.
+ * The difference of two large sums knows the error to a millionth of S(zz). What is left to
+ * chance by that does not matter to the sum of many blocks, but a super-block prefers the
+ * smaller of scales that are as good (scale_keep), and takes that much for as good. Inside
+ * quant/kernels/ only.
  */
 #ifndef QUANT_KERNELS_FIT_SCALE_H
 #define QUANT_KERNELS_FIT_SCALE_H
