@@ -42,7 +42,7 @@ struct k_shape {
 
 /* clang-format off */
 /*                    sub-blocks  levels   scales     mins  sigma  power, s, codebook */
-#define K_SHAPE_q2_K {16,         0, 3,    0, 15,     15,   1,     1, 0.35f, NULL}
+#define K_SHAPE_q2_K {16,         0, 3,    0, 15,     15,   1,     1, 0.43f, NULL}
 #define K_SHAPE_q3_K {16,         -4, 3,   -32, 31,   0,    2,     2, 1.4f, NULL}
 #define K_SHAPE_q4_K {8,          0, 15,   0, 63,     63,   2,     1, 1, NULL}
 #define K_SHAPE_q5_K {8,          0, 31,   0, 63,     63,   2,     1, 1, NULL}
