@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "model/kernels/inner.h"
-#include "quant/kernels/lanes.h"
 
 #define DOT_OP static inline __attribute__((always_inline))
 
@@ -18,19 +17,14 @@ struct tile_kind {
 };
 
 #if QUANT_LANES == 16
-#define MR      6
-#define VECTORS 2
+#define MR 6
 #elif QUANT_LANES == 8
-#define MR      4
-#define VECTORS 2
+#define MR 4
 #elif QUANT_LANES == 4
-#define MR      8
-#define VECTORS 2
+#define MR 8
 #else
-#define MR      4
-#define VECTORS 4
+#define MR 4
 #endif
-#define NR (QUANT_LANES * VECTORS)
 
 #if QUANT_LANES > 1
 DOT_OP int32_t four_bytes(const int8_t *x)

@@ -3,23 +3,17 @@
 
 #include "model/kernels/inner.h"
 #include "quant/fp.h"
-#include "quant/kernels/lanes.h"
 
 /* Registers of a tile: MR rows of VECTORS vectors, besides the operands. */
 #if QUANT_LANES == 16
-#define MR      14
-#define VECTORS 2
+#define MR 14
 #elif QUANT_LANES == 8
-#define MR      6
-#define VECTORS 2
+#define MR 6
 #elif QUANT_LANES == 4
-#define MR      8
-#define VECTORS 2
+#define MR 8
 #else
-#define MR      4
-#define VECTORS 4
+#define MR 4
 #endif
-#define NR (QUANT_LANES * VECTORS)
 
 /* The tile for a number of rows that the compiler knows, so that sums[] are registers. */
 static inline __attribute__((always_inline)) void tile_rows(const struct kernel_tile *t,

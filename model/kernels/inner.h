@@ -3,6 +3,15 @@
 #define MODEL_KERNELS_INNER_H
 
 #include "model/kernels/kernels.h"
+#include "quant/kernels/lanes.h"
+
+/* Columns of a tile: those of a panel, whatever multiplies it. */
+#if QUANT_LANES > 1
+#define VECTORS 2
+#else
+#define VECTORS 4
+#endif
+#define NR (QUANT_LANES * VECTORS)
 
 void KERNEL_NAME(kernel_tile)(const struct kernel_tile *t);
 void KERNEL_NAME(kernel_panel)(const float *rows, size_t stride, size_t columns, float *out);

@@ -1,15 +1,9 @@
 /* The loops of peak.h, compiled once for each level of the processor. */
 #include "quant/kernels/lanes.h"
+#include "quant/kernels/level.h"
 #include "tests/bench/peak.h"
 
 #include <string.h>
-
-#ifndef QUANT_LEVEL
-#define QUANT_LEVEL scalar
-#endif
-#define PEAK_JOIN_(name, level) name##_##level
-#define PEAK_JOIN(name, level)  PEAK_JOIN_(name, level)
-#define PEAK_NAME(name)         PEAK_JOIN(name, QUANT_LEVEL)
 
 /* Sums that are at work at once: more than two units of four cycles need, and few enough to
  * stay in the registers. */
@@ -111,8 +105,8 @@ static inline int32_t dot_plain(int32_t sum, int32_t a, int32_t b)
 INTEGER_LOOP(plain, , int32_t, as_it_is, dot_plain, largest_of)
 #endif
 
-extern const struct peak_kernels PEAK_NAME(peak_kernels);
-const struct peak_kernels PEAK_NAME(peak_kernels) = {
+extern const struct peak_kernels LEVEL_NAME(peak_kernels);
+const struct peak_kernels LEVEL_NAME(peak_kernels) = {
     .floats = peak_floats,
     .integers =
         {
