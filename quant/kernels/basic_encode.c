@@ -154,11 +154,8 @@ LANES_OP void nearest_scale(struct job *job, const struct shape *shape, size_t a
 /* Rounding to nearest: both ends of the range on the ends of the levels. */
 LANES_OP void nearest_line(struct job *job, const struct shape *shape, size_t at)
 {
-    lanes low = group_x(&job->g, 0, at), high = low;
-    for (size_t i = 1; i < job->g.len; i++) {
-        low = lanes_min(group_x(&job->g, i, at), low);
-        high = lanes_max(group_x(&job->g, i, at), high);
-    }
+    lanes low, high;
+    group_range(&job->g, at, &low, &high);
     group_set(&job->nearest.d, at, lanes_half_scale((high - low) / lanes_all(shape->hi)));
     group_set(&job->nearest.m, at, lanes_half(low));
 }

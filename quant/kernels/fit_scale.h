@@ -54,11 +54,8 @@ LANES_OP void scale_start(struct scale_search *s)
 {
     const struct scale_fit none = {lanes_all(0), lanes_all(SCALE_NO_FIT), lanes_all(0)};
     const struct group *g = s->g;
-    lanes low = group_x(g, 0, s->at), high = low;
-    for (size_t i = 1; i < g->len; i++) {
-        low = lanes_min(group_x(g, i, s->at), low);
-        high = lanes_max(group_x(g, i, s->at), high);
-    }
+    lanes low, high;
+    group_range(g, s->at, &low, &high);
     s->extreme = lanes_select(lanes_less(high, lanes_all(0) - low), low, high);
     const lanes unit = lanes_inverse(s->extreme);
     lanes zz = lanes_all(0);

@@ -133,8 +133,7 @@ LANES_OP float group_mean_square(const float *x, size_t n)
     return part_sum(&sums, 0, GROUP) / (float)n;
 }
 
-/* ---- Measures and weights
- * --------------------------------------------------------------------------- */
+/* ---- Measures and weights -------------------------------------------------------------- */
 
 /* The element of largest magnitude, the first of several. */
 LANES_OP lanes group_extreme(const struct group *g, size_t at)
@@ -146,6 +145,16 @@ LANES_OP lanes group_extreme(const struct group *g, size_t at)
         extreme = lanes_select(larger, x, extreme);
     }
     return extreme;
+}
+
+/* The smallest and the largest element. */
+LANES_OP void group_range(const struct group *g, size_t at, lanes *low, lanes *high)
+{
+    *low = *high = group_x(g, 0, at);
+    for (size_t i = 1; i < g->len; i++) {
+        *low = lanes_min(group_x(g, i, at), *low);
+        *high = lanes_max(group_x(g, i, at), *high);
+    }
 }
 
 /* Sums of squares of each block. */

@@ -365,11 +365,9 @@ LANES_OP void round_to_nearest(const struct group *g, const struct k_shape *shap
                                struct k_lanes *p)
 {
     FOR_LANES (at) {
-        lanes low = lanes_min(group_x(g, 0, at), lanes_all(0)), high = group_x(g, 0, at);
-        for (size_t i = 1; i < g->len; i++) {
-            low = lanes_min(group_x(g, i, at), low);
-            high = lanes_max(group_x(g, i, at), high);
-        }
+        lanes low, high;
+        group_range(g, at, &low, &high);
+        low = lanes_min(low, lanes_all(0));
         group_set(&p->scale, at, (high - low) / lanes_all((float)shape->level_hi));
         group_set(&p->min, at, lanes_all(0) - low);
     }
@@ -415,11 +413,8 @@ LANES_OP void choose_sides(struct k_job *job, const struct k_shape *shape)
     group_floats range, mirrored;
     FOR_LANES (at) {
         const lanes zero = lanes_all(0);
-        lanes low = group_x(&job->g, 0, at), high = low;
-        for (size_t i = 1; i < job->g.len; i++) {
-            low = lanes_min(group_x(&job->g, i, at), low);
-            high = lanes_max(group_x(&job->g, i, at), high);
-        }
+        lanes low, high;
+        group_range(&job->g, at, &low, &high);
         const lanes up = high - lanes_min(low, zero), down = lanes_max(high, zero) - low;
         group_set(&range, at, up * up);
         group_set(&mirrored, at, down * down);
