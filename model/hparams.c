@@ -159,7 +159,7 @@ static struct gguf_text describe(struct gguf_value value)
     return text;
 }
 
-/* `value` as a number of [min, max]; a value above is more than this library takes. */
+/* `value` as a number of [min, max]. */
 static enum gguf_status take_u32(const struct reader *r, const struct u32_key *key,
                                  struct gguf_value value, uint32_t *out)
 {
@@ -275,8 +275,17 @@ static void set_defaults(struct model_hparams *h)
     h->parallel_residual = true;
 }
 
+/* Some layers have to be left for evaluation. */
+static enum gguf_status check_layers(const struct reader *r)
+{
+    const struct model_hparams *h = r->h;
+    if (h->nextn_layers > 0 && h->nextn_layers >= h->layers)
+        return wrong(r, "nextn_predict_layers", "not below block_count", "fewer layers");
+    return GGUF_OK;
+}
+
 /* The tokenizer's list decides, as the rows of the embedding do not exist without it. */
-static void find_vocab(const struct reader *r)
+static enum gguf_status find_vocab(const struct reader *r)
 {
     struct gguf_value tokens;
     const struct gguf_tensor *t = gguf_tensor_find(r->gguf, "token_embd.weight");
@@ -285,6 +294,7 @@ static void find_vocab(const struct reader *r)
         r->h->vocab = (uint32_t)tokens.count;
     else if (r->h->vocab == 0 && t && t->ne[1] <= 1 << 24)
         r->h->vocab = (uint32_t)t->ne[1];
+    return GGUF_OK;
 }
 
 /* Whether layers may do without attention. */
@@ -336,6 +346,21 @@ static enum gguf_status check_heads(const struct reader *r)
     return GGUF_OK;
 }
 
+/* What is rotated lies within a head, in pairs. */
+static enum gguf_status check_rotated(const struct reader *r)
+{
+    const struct model_hparams *h = r->h;
+    char found[40];
+    (void)snprintf(found, sizeof found, "%u", h->rope.dims);
+    if (h->rope.dims % 2 != 0 || h->rope.dims > h->key_length)
+        return wrong(r, "rope.dimension_count", found, "an even number up to key_length");
+    (void)snprintf(found, sizeof found, "%u", h->rope.dims_sliding);
+    if (h->rope.dims_sliding % 2 != 0 || h->rope.dims_sliding > h->key_length_sliding)
+        return wrong(r, "rope.dimension_count_swa", found,
+                     "an even number up to key_length_swa");
+    return GGUF_OK;
+}
+
 /* Lengths of a head, and how much of it is rotated: embedding / heads where not given. */
 static enum gguf_status find_lengths(const struct reader *r)
 {
@@ -356,12 +381,7 @@ static enum gguf_status find_lengths(const struct reader *r)
         h->rope.dims = h->key_length;
     if (!gguf_kv_find_arch(r->gguf, "rope.dimension_count_swa"))
         h->rope.dims_sliding = h->rope.dims;
-    if (r->arch && (h->rope.dims % 2 != 0 || h->rope.dims > h->key_length)) {
-        char found[40];
-        (void)snprintf(found, sizeof found, "%u", h->rope.dims);
-        return wrong(r, "rope.dimension_count", found, "an even number up to key_length");
-    }
-    return GGUF_OK;
+    return r->arch ? check_rotated(r) : GGUF_OK;
 }
 
 static enum gguf_status find_rope(const struct reader *r)
@@ -465,11 +485,26 @@ static enum gguf_status find_recurrent(const struct reader *r)
     return status;
 }
 
+/* Rows of ffn_up, or of that of the experts. */
+static enum gguf_status check_feed_forward(const struct reader *r)
+{
+    struct model_hparams *h = r->h;
+    for (uint32_t il = 0; il < h->layers; il++) {
+        struct model_layer_hparams *l = &h->layer[il];
+        bool dense = h->experts == 0 || il < h->leading_dense;
+        if (h->experts > 0 && l->expert_ff_length == 0)
+            l->expert_ff_length = l->ff_length;
+        if (dense && l->ff_length == 0)
+            return wrong(r, "feed_forward_length", "0 or missing", "at least 1");
+        if (!dense && l->expert_ff_length == 0)
+            return wrong(r, "expert_feed_forward_length", "0 or missing", "at least 1");
+    }
+    return GGUF_OK;
+}
+
 static enum gguf_status check_model(const struct reader *r)
 {
     const struct model_hparams *h = r->h;
-    if (h->nextn_layers > 0 && h->nextn_layers >= h->layers)
-        return wrong(r, "nextn_predict_layers", "not below block_count", "fewer layers");
     if (h->expert_groups > 1 &&
         (h->experts % h->expert_groups != 0 || h->expert_groups_used == 0 ||
          h->expert_groups_used > h->expert_groups))
@@ -483,13 +518,7 @@ static enum gguf_status check_model(const struct reader *r)
         return missing(r, eps);
     if (h->vocab == 0)
         return missing(r, "vocab_size");
-    for (uint32_t il = 0; il < h->layers; il++)
-        if (h->experts > 0 && h->layer[il].expert_ff_length == 0)
-            r->h->layer[il].expert_ff_length = h->layer[il].ff_length;
-    for (uint32_t il = 0; il < h->layers; il++)
-        if (h->layer[il].ff_length == 0 && (h->experts == 0 || il < h->leading_dense))
-            return wrong(r, "feed_forward_length", "0 or missing", "at least 1");
-    return GGUF_OK;
+    return check_feed_forward(r);
 }
 
 /* `lenient`: as for an architecture of which nothing is required. */
@@ -497,8 +526,8 @@ static enum gguf_status read_hparams(struct model_hparams *out, const struct ggu
                                      bool lenient, struct gguf_error *err)
 {
     static enum gguf_status (*const steps[])(const struct reader *) = {
-        read_keys,    check_heads,    find_lengths, find_rope,
-        find_sliding, find_recurrent, check_model};
+        read_keys, check_layers, find_vocab,     check_heads, find_lengths,
+        find_rope, find_sliding, find_recurrent, check_model};
     set_defaults(out);
     out->architecture = gguf_architecture(gguf);
     if (out->architecture.size == 0)
@@ -512,8 +541,6 @@ static enum gguf_status read_hparams(struct model_hparams *out, const struct ggu
         enum gguf_status status = steps[i](&r);
         if (status != GGUF_OK)
             return status;
-        if (i == 0)
-            find_vocab(&r);
     }
     return GGUF_OK;
 }

@@ -122,11 +122,10 @@ struct model_hparams {
 };
 
 /*
- * Reads the hyperparameters of `gguf`; *out is meaningless after an error. Every value is
- * checked: a number that no network can have is GGUF_ERR_CORRUPT, one past the limits of
- * this library GGUF_ERR_UNSUPPORTED, both with the key, what was found and what was
- * expected. For an architecture without a forward pass (has_forward is false) keys may be
- * missing: what the file does not say is 0.
+ * Reads the hyperparameters of `gguf`; *out is meaningless after an error. For an
+ * architecture without a forward pass (has_forward is false) keys may be missing: what the
+ * file does not say is 0. Errors: GGUF_ERR_CORRUPT (no architecture; a key that is missing,
+ * of another type or out of its range), with the key, what was found and what was expected.
  */
 enum gguf_status model_hparams_read(struct model_hparams *out, const struct gguf *gguf,
                                     struct gguf_error *err);

@@ -130,9 +130,9 @@ static void put_value(unsigned char *out, size_t *n, const struct kv *kv)
     }
 }
 
-/* A file of `base` with `changed` in the place of the key of the same name, or added. */
-static enum gguf_status read_made(const struct kv *base, struct kv changed,
-                                  struct gguf_error *err)
+/* A file of `base` with `changed` in the place of the key of the same name, or added; until
+ * the next one is made. */
+static struct gguf *make(const struct kv *base, struct kv changed)
 {
     static unsigned char file[4096];
     size_t n = 0;
@@ -154,8 +154,25 @@ static enum gguf_status read_made(const struct kv *base, struct kv changed,
         put_value(file, &n, &changed);
     }
     struct gguf *gguf = NULL;
-    assert_int_equal(gguf_open_memory(&gguf, file, n, 0, err), GGUF_OK);
+    assert_int_equal(gguf_open_memory(&gguf, file, n, 0, NULL), GGUF_OK);
+    return gguf;
+}
+
+static enum gguf_status read_made(const struct kv *base, struct kv changed,
+                                  struct gguf_error *err)
+{
+    struct gguf *gguf = make(base, changed);
     enum gguf_status status = model_hparams_read(&h, gguf, err);
+    gguf_close(gguf);
+    return status;
+}
+
+/* What an estimate reads. */
+static enum gguf_status read_made_shape(const struct kv *base, struct kv changed,
+                                        struct gguf_error *err)
+{
+    struct gguf *gguf = make(base, changed);
+    enum gguf_status status = model_hparams_read_shape(&h, gguf, err);
     gguf_close(gguf);
     return status;
 }
@@ -172,13 +189,39 @@ static const struct kv llama[] = {
     {"", END, 0, 0, NULL},
 };
 
+static const struct kv gemma2[] = {
+    {"general.architecture", S, 0, 0, "gemma2"},
+    {"gemma2.block_count", U, 2, 0, NULL},
+    {"gemma2.embedding_length", U, 64, 0, NULL},
+    {"gemma2.context_length", U, 512, 0, NULL},
+    {"gemma2.vocab_size", U, 300, 0, NULL},
+    {"gemma2.feed_forward_length", U, 48, 0, NULL},
+    {"gemma2.attention.head_count", U, 4, 0, NULL},
+    {"gemma2.attention.sliding_window", U, 8, 0, NULL},
+    {"gemma2.attention.layer_norm_rms_epsilon", F, 0, 1e-5, NULL},
+    {"", END, 0, 0, NULL},
+};
+
+/* A change of a file that makes it impossible. */
+struct impossible {
+    struct kv changed;
+    const char *message; /* a part of it */
+};
+
+static void refuse(const struct kv *base, const struct impossible *cases, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct gguf_error err = {0};
+        enum gguf_status status = read_made(base, cases[i].changed, &err);
+        if (status != GGUF_ERR_CORRUPT || !strstr(err.message, cases[i].message))
+            fail_msg("%s: status %d, %s", cases[i].changed.key, (int)status, err.message);
+    }
+}
+
 static void test_impossible(void **state)
 {
     (void)state;
-    static const struct {
-        struct kv changed;
-        const char *message; /* a part of it */
-    } cases[] = {
+    static const struct impossible cases[] = {
         {{"llama.block_count", U64, 1ull << 40, 0, NULL},
          "'llama.block_count' is 1099511627776, expected a number from 1 to 1024"},
         {{"llama.block_count", U, 0, 0, NULL}, "'llama.block_count' is 0"},
@@ -210,12 +253,57 @@ static void test_impossible(void **state)
         {{"llama.nextn_predict_layers", U, 2, 0, NULL}, "'llama.nextn_predict_layers'"},
         {{"general.architecture", S, 0, 0, ""}, "'general.architecture' is missing"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    refuse(llama, cases, sizeof cases / sizeof cases[0]);
+}
+
+static void test_impossible_experts(void **state)
+{
+    (void)state;
+    static const struct kv base[] = {
+        {"general.architecture", S, 0, 0, "qwen3moe"},
+        {"qwen3moe.block_count", U, 2, 0, NULL},
+        {"qwen3moe.embedding_length", U, 64, 0, NULL},
+        {"qwen3moe.context_length", U, 512, 0, NULL},
+        {"qwen3moe.vocab_size", U, 300, 0, NULL},
+        {"qwen3moe.expert_feed_forward_length", U, 48, 0, NULL},
+        {"qwen3moe.attention.head_count", U, 4, 0, NULL},
+        {"qwen3moe.attention.layer_norm_rms_epsilon", F, 0, 1e-5, NULL},
+        {"qwen3moe.expert_count", U, 4, 0, NULL},
+        {"qwen3moe.expert_used_count", U, 2, 0, NULL},
+        {"", END, 0, 0, NULL},
+    };
+    static const struct impossible cases[] = {
+        {{"qwen3moe.expert_feed_forward_length", U, 0, 0, NULL},
+         "'qwen3moe.expert_feed_forward_length' is 0 or missing"},
+        {{"qwen3moe.leading_dense_block_count", U, 1, 0, NULL},
+         "'qwen3moe.feed_forward_length' is 0 or missing"},
+        {{"qwen3moe.expert_used_count", U, 5, 0, NULL}, "'qwen3moe.expert_used_count' is 5"},
+    };
+    struct gguf_error err = {0};
+    assert_int_equal(read_made(base, (struct kv){"", END, 0, 0, NULL}, &err), GGUF_OK);
+    refuse(base, cases, sizeof cases / sizeof cases[0]);
+}
+
+static void test_impossible_windows(void **state)
+{
+    (void)state;
+    static const struct impossible cases[] = {
+        {{"gemma2.nextn_predict_layers", U, 2, 0, NULL}, "'gemma2.nextn_predict_layers'"},
+        {{"gemma2.nextn_predict_layers", U, 1000, 0, NULL}, "'gemma2.nextn_predict_layers'"},
+        {{"gemma2.attention.sliding_window_pattern", U, 2000, 0, NULL}, "is 2000"},
+        {{"gemma2.rope.dimension_count_swa", U, 18, 0, NULL},
+         "'gemma2.rope.dimension_count_swa' is 18, expected an even number up to "
+         "key_length_swa"},
+        {{"gemma2.rope.dimension_count_swa", U, 65536, 0, NULL}, "is 65536"},
+        {{"gemma2.rope.dimension_count_swa", U, 15, 0, NULL}, "is 15"},
+        {{"gemma2.attention.key_length_swa", U, 8, 0, NULL},
+         "'gemma2.rope.dimension_count_swa' is 16"},
+    };
+    refuse(gemma2, cases, sizeof cases / sizeof cases[0]);
+    for (size_t i = 0; i < 2; i++) {
         struct gguf_error err = {0};
-        if (read_made(llama, cases[i].changed, &err) == GGUF_OK)
-            fail_msg("%s was taken", cases[i].changed.key);
-        if (!strstr(err.message, cases[i].message))
-            fail_msg("%s: %s", cases[i].changed.key, err.message);
+        assert_int_equal(read_made_shape(gemma2, cases[i].changed, &err), GGUF_ERR_CORRUPT);
+        assert_non_null(strstr(err.message, cases[i].message));
     }
 }
 
@@ -275,6 +363,8 @@ int main(void)
         cmocka_unit_test(test_windows),
         cmocka_unit_test(test_mla),
         cmocka_unit_test(test_impossible),
+        cmocka_unit_test(test_impossible_experts),
+        cmocka_unit_test(test_impossible_windows),
         cmocka_unit_test(test_missing),
         cmocka_unit_test(test_scaling),
         cmocka_unit_test(test_unknown_architecture),
