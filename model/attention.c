@@ -79,12 +79,13 @@ static struct piece_memory divide(const struct piece *p)
     return m;
 }
 
-/* Row r of a piece: token r / share, head r % share of those that share K and V. */
+/* Query heads that share one head of K and V. */
 static size_t share_of(const struct piece *p)
 {
     return p->heads.heads / p->heads.kv_heads;
 }
 
+/* Row r of a piece: token r / share, head r % share of those that share K and V. */
 static size_t row_token(const struct piece *p, size_t r)
 {
     return p->run->first + p->first + r / share_of(p);
@@ -183,7 +184,7 @@ float model_attention_scale(const struct model_context *ctx, const struct model_
     if (!(model->arch->traits & TRAIT_MLA))
         return 1.0f / sqrtf((float)heads->key);
     /* Of the decompressed heads, with YaRN's temperature (DeepSeek-V2, appendix B). */
-    double key = h->key_length_mla ? h->key_length_mla : h->key_length;
+    double key = model_latent_lengths(h).key;
     double factor = (double)h->rope.factor;
     double t = 1.0 + (double)h->rope.log_multiplier * (factor > 1.0 ? log(factor) : 0.0);
     t *= (double)ctx->rope.magnitude;

@@ -7,21 +7,19 @@
 #include "libgguf/error.h"
 #include "model/attention.h"
 #include "model/internal.h"
+#include "model/latent.h"
 #include "model/matmul.h"
 
 #define ALIGNMENT 64
 
 void *context_alloc(struct model_context *ctx, uint64_t count, uint64_t size)
 {
-    uint64_t bytes, padded;
+    uint64_t bytes;
     void *memory = NULL;
-    if (!checked_mul(count, size, &bytes) || !checked_align(bytes, ALIGNMENT, &padded) ||
-        padded > SIZE_MAX / 2)
+    if (!checked_mul(count, size, &bytes) || bytes > SIZE_MAX / 2 ||
+        posix_memalign(&memory, ALIGNMENT, bytes ? (size_t)bytes : 1) != 0)
         return NULL;
-    padded = padded ? padded : ALIGNMENT;
-    if (posix_memalign(&memory, ALIGNMENT, (size_t)padded) != 0)
-        return NULL;
-    ctx->bytes += padded;
+    ctx->bytes += bytes;
     return memory;
 }
 
@@ -37,28 +35,31 @@ static void widen(uint64_t *a, uint64_t b)
     *a = b > *a ? b : *a;
 }
 
+/* The shapes of tensors are checked: no width is more than the file has. */
+static uint64_t columns_of(const struct model_weight *w)
+{
+    return w ? w->columns : 0;
+}
+
 static struct widths find_widths(const struct model *model)
 {
     struct widths w = {0};
+    bool mla = model->arch->traits & TRAIT_MLA;
     for (uint32_t il = 0; il < model_layers(model); il++) {
-        const struct model_layer_hparams *l = &model->h.layer[il];
+        const struct model_layer *layer = &model->layers[il];
         struct model_heads heads = model_heads(model, il);
         widen(&w.q, (uint64_t)heads.heads * heads.key);
         widen(&w.k, (uint64_t)heads.kv_heads * heads.key);
         widen(&w.v, (uint64_t)heads.kv_heads * heads.value);
         widen(&w.out, (uint64_t)heads.heads * heads.value);
-        widen(&w.ff, l->ff_length);
-        widen(&w.ff, l->expert_ff_length);
-        widen(&w.ff, model_shared_ff(model, il));
-        widen(&w.used, l->experts_used);
+        widen(&w.out, columns_of(layer->w[ROLE_ATTN_OUT])); /* of MLA after decompression */
+        widen(&w.qkv, mla ? latent_width(model, il) : 0);
+        widen(&w.ff, columns_of(layer->w[ROLE_DOWN]));
+        widen(&w.ff, columns_of(layer->w[ROLE_DOWN_EXPS]));
+        widen(&w.ff, columns_of(layer->w[ROLE_DOWN_SHARED]));
+        widen(&w.used, layer->w[ROLE_ROUTER] ? model->h.layer[il].experts_used : 0);
     }
-    /* Of MLA: compressed queries, decompressed queries, compressed and joined K and V. */
-    w.qkv = w.q + w.k + w.v;
-    if (model->arch->traits & TRAIT_MLA) {
-        uint64_t joined = 2 * (w.q + w.out);
-        w.qkv = (uint64_t)model->h.q_lora_rank + model->h.kv_lora_rank + model->h.rope.dims +
-                joined;
-    }
+    w.qkv = mla ? w.qkv : w.q + w.k + w.v;
     for (size_t i = 0; i < model->n_weights; i++)
         widen(&w.columns, model->weights[i].columns);
     return w;
@@ -120,12 +121,12 @@ static bool alloc_cache(struct model_context *ctx)
     for (uint32_t il = 0; il < layers; il++) {
         struct model_heads heads = model_heads(ctx->model, il);
         struct model_cache_layer *c = &ctx->cache[il];
-        bool joined = ctx->model->layers[il].w[ROLE_K_B] != NULL;
+        bool absorbed = ctx->model->layers[il].w[ROLE_K_B] != NULL;
         c->k = context_alloc(ctx, cells, (uint64_t)heads.kv_heads * heads.key * sizeof(float));
-        if (!joined)
+        if (!absorbed)
             c->v = context_alloc(ctx, cells,
                                  (uint64_t)heads.kv_heads * heads.value * sizeof(float));
-        if (!c->k || (!joined && !c->v))
+        if (!c->k || (!absorbed && !c->v))
             return false;
     }
     return true;

@@ -114,19 +114,18 @@ static inline uint32_t model_layers(const struct model *model)
     return model->h.layers - model->h.nextn_layers;
 }
 
-/* Rows of the shared experts' ffn_up in layer il; 0: none. */
-uint32_t model_shared_ff(const struct model *model, uint32_t il);
+/* MLA: the length of a head's key and value after decompression. */
+struct model_lengths {
+    uint32_t key, value;
+};
+struct model_lengths model_latent_lengths(const struct model_hparams *h);
 
-/* Lengths of the heads of a layer, as they are in the cache. */
+/* Heads of a layer as attention sees them, and as they are in the cache. */
 struct model_heads {
     uint32_t heads, kv_heads;
     uint32_t key, value; /* elements of one head */
 };
 struct model_heads model_heads(const struct model *model, uint32_t il);
-
-/* Whether K and V of a layer are the compressed ones of multi-head latent attention: one
- * head, V being the first elements of K. */
-bool model_absorbed(const struct model *model, uint32_t il);
 
 /* ---- RoPE ------------------------------------------------------------------------ */
 
@@ -179,7 +178,7 @@ struct model_context {
     float *added;        /* [n][embedding] what a step adds to x */
     float *q;            /* [n][heads * key] */
     float *k, *v;        /* [n][kv_heads * key], [n][kv_heads * value] */
-    float *qkv;          /* [n][q + k + v], fused ones and those of MLA */
+    float *qkv;          /* [n][q + k + v], or [n][latent_width] of MLA */
     float *attended;     /* [n][heads * value] */
     float *gate, *up;    /* [n][ff], or gate [n][2 ff] */
     float *router;       /* [n][experts] */
@@ -199,7 +198,6 @@ struct model_context {
 
 /* Memory of a context that counts into ctx->bytes; NULL if there is none. Aligned to 64. */
 void *context_alloc(struct model_context *ctx, uint64_t count, uint64_t size);
-void context_release(struct model_context *ctx, void *memory, uint64_t count, uint64_t size);
 
 /* ---- Steps ----------------------------------------------------------------------- */
 

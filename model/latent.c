@@ -25,6 +25,19 @@ struct latent {
     float *spare;                 /* what is left of ctx->qkv */
 };
 
+/* `spare` holds, one after the other, compressed queries [q_rank]; a head's queries
+ * [unrotated]; values [heads * value] and a head's [rank]; or compressed values [rank] and the
+ * keys and values from them [heads * (unrotated + value)]: the first or the last is longest. */
+uint64_t latent_width(const struct model *model, uint32_t il)
+{
+    const struct model_hparams *h = &model->h;
+    struct model_lengths lengths = model_latent_lengths(h);
+    uint64_t heads = h->layer[il].heads, rank = h->kv_lora_rank, rope = h->rope.dims;
+    uint64_t both = heads * (lengths.key - rope + lengths.value);
+    uint64_t spare = rank + both > h->q_lora_rank ? rank + both : h->q_lora_rank;
+    return heads * lengths.key + rank + rope + spare;
+}
+
 static struct latent divide(struct model_context *ctx, uint32_t il)
 {
     const struct model_hparams *h = &ctx->model->h;
@@ -32,8 +45,8 @@ static struct latent divide(struct model_context *ctx, uint32_t il)
     l.heads = h->layer[il].heads;
     l.rank = h->kv_lora_rank;
     l.rope = h->rope.dims;
-    l.key = h->key_length_mla ? h->key_length_mla : h->key_length;
-    l.value = h->value_length_mla ? h->value_length_mla : h->value_length;
+    l.key = model_latent_lengths(h).key;
+    l.value = model_latent_lengths(h).value;
     l.unrotated = l.key - l.rope;
     l.q = ctx->qkv;
     l.kv = l.q + ctx->n * l.heads * l.key;

@@ -150,9 +150,17 @@ static bool has_tensor(const struct model *model, uint32_t il, const char *name)
     return gguf_tensor_find(model->gguf, full) != NULL;
 }
 
-bool model_absorbed(const struct model *model, uint32_t il)
+/* Whether K and V of a layer are the compressed ones of multi-head latent attention: one
+ * head, V being the first elements of K. */
+static bool is_absorbed(const struct model *model, uint32_t il)
 {
     return (model->arch->traits & TRAIT_MLA) && has_tensor(model, il, "attn_k_b.weight");
+}
+
+struct model_lengths model_latent_lengths(const struct model_hparams *h)
+{
+    return (struct model_lengths){h->key_length_mla ? h->key_length_mla : h->key_length,
+                                  h->value_length_mla ? h->value_length_mla : h->value_length};
 }
 
 struct model_heads model_heads(const struct model *model, uint32_t il)
@@ -165,17 +173,17 @@ struct model_heads model_heads(const struct model *model, uint32_t il)
         heads.value = h->value_length_sliding;
     }
     if (model->arch->traits & TRAIT_MLA) {
-        bool absorbed = model->layers[il].w[ROLE_K_B] != NULL;
-        heads.kv_heads = absorbed ? 1 : l->heads;
-        if (absorbed) {
-            heads.key = h->kv_lora_rank + h->rope.dims;
-            heads.value = h->kv_lora_rank;
-        }
+        struct model_lengths joined = model_latent_lengths(h);
+        if (model->layers[il].w[ROLE_K_B]) /* absorbed */
+            return (struct model_heads){l->heads, 1, h->kv_lora_rank + h->rope.dims,
+                                        h->kv_lora_rank};
+        return (struct model_heads){l->heads, l->heads, joined.key, joined.value};
     }
     return heads;
 }
 
-uint32_t model_shared_ff(const struct model *model, uint32_t il)
+/* Rows of the shared experts' ffn_up in layer il; 0: none. */
+static uint32_t shared_ff(const struct model *model, uint32_t il)
 {
     const struct model_hparams *h = &model->h;
     unsigned traits = model->arch->traits | model->arch->optional;
@@ -191,21 +199,14 @@ uint32_t model_shared_ff(const struct model *model, uint32_t il)
     return (uint32_t)rows;
 }
 
-/* MLA: the length of a head's key and value after decompression. */
-static void latent_lengths(const struct model_hparams *h, uint64_t *key, uint64_t *value)
-{
-    *key = h->key_length_mla ? h->key_length_mla : h->key_length;
-    *value = h->value_length_mla ? h->value_length_mla : h->value_length;
-}
-
 static void layer_sizes(const struct model *model, uint32_t il, uint64_t size[DIM_COUNT])
 {
     const struct model_hparams *h = &model->h;
     const struct model_layer_hparams *l = &h->layer[il];
     struct model_heads heads = model_heads(model, il);
-    uint64_t key = heads.key, value = heads.value;
-    if (model->arch->traits & TRAIT_MLA)
-        latent_lengths(h, &key, &value);
+    struct model_lengths latent = model_latent_lengths(h);
+    bool mla = model->arch->traits & TRAIT_MLA;
+    uint64_t key = mla ? latent.key : heads.key, value = mla ? latent.value : heads.value;
     size[DIM_ONE] = 1;
     size[DIM_EMBD] = h->embedding;
     size[DIM_VOCAB] = h->vocab;
@@ -223,7 +224,7 @@ static void layer_sizes(const struct model *model, uint32_t il, uint64_t size[DI
     size[DIM_UP] = l->ff_length * (model->arch->traits & TRAIT_FUSED_GATE ? 2u : 1u);
     size[DIM_EXPERT_FF] = l->expert_ff_length;
     size[DIM_EXPERTS] = h->experts;
-    size[DIM_SHARED_FF] = model_shared_ff(model, il);
+    size[DIM_SHARED_FF] = shared_ff(model, il);
     size[DIM_Q_RANK] = h->q_lora_rank;
     size[DIM_KV_RANK] = h->kv_lora_rank;
     size[DIM_KV_A] = (uint64_t)h->kv_lora_rank + h->rope.dims;
@@ -239,7 +240,7 @@ static unsigned layer_conditions(const struct model *model, uint32_t il)
     unsigned mask = 0;
     if (model->arch->traits & TRAIT_MLA) {
         mask |= h->q_lora_rank ? COND_Q_RANK : COND_Q_FULL;
-        mask |= model_absorbed(model, il) ? COND_ABSORBED : COND_JOINED;
+        mask |= is_absorbed(model, il) ? COND_ABSORBED : COND_JOINED;
     } else {
         mask |= has_tensor(model, il, "attn_qkv.weight") ? COND_FUSED : COND_SPLIT;
     }
@@ -386,11 +387,11 @@ static enum gguf_status load_layer(struct loader *l, uint32_t il)
     (void)snprintf(prefix, sizeof prefix, "blk.%u.", il);
     layer_sizes(model, il, l->size);
     l->required = model->arch->traits | layer_conditions(model, il);
-    l->optional = model->arch->optional;
-    if (l->size[DIM_SHARED_FF] == 0) {
+    l->optional = model->arch->optional & ~(unsigned)TRAIT_SHARED_EXPERT;
+    if (l->size[DIM_SHARED_FF] == 0) /* the keys say whether there are any */
         l->required &= ~(unsigned)TRAIT_SHARED_EXPERT;
-        l->optional &= ~(unsigned)TRAIT_SHARED_EXPERT;
-    }
+    else
+        l->required |= model->arch->optional & TRAIT_SHARED_EXPERT;
     for (size_t i = 0; i < COUNT(layer_rows); i++) {
         enum gguf_status status = load_row(l, &layer_rows[i], prefix, l->model->layers[il].w);
         if (status != GGUF_OK)
@@ -403,16 +404,13 @@ static enum gguf_status load_layer(struct loader *l, uint32_t il)
 static enum gguf_status check_latent(const struct loader *l)
 {
     const struct model_hparams *h = &l->model->h;
-    uint64_t key, value;
-    if (!(l->model->arch->traits & TRAIT_MLA))
-        return GGUF_OK;
-    latent_lengths(h, &key, &value);
-    if (h->kv_lora_rank > 0 && h->rope.dims < key)
+    uint32_t key = model_latent_lengths(h).key;
+    if (!(l->model->arch->traits & TRAIT_MLA) || (h->kv_lora_rank > 0 && h->rope.dims < key))
         return GGUF_OK;
     return gguf_fail(l->err, GGUF_ERR_CORRUPT, GGUF_NO_OFFSET,
-                     "metadata: kv_lora_rank is %u and %u of %llu key elements are rotated; "
+                     "metadata: kv_lora_rank is %u and %u of %u key elements are rotated; "
                      "expected a rank above 0 and fewer rotated elements",
-                     h->kv_lora_rank, h->rope.dims, (unsigned long long)key);
+                     h->kv_lora_rank, h->rope.dims, key);
 }
 
 enum gguf_status weights_load(struct model *model, struct gguf_error *err)

@@ -17,7 +17,7 @@ export ASAN_OPTIONS=abort_on_error=1 UBSAN_OPTIONS=abort_on_error=1:print_stackt
 
 # seeds TARGET: files to begin with besides the target's own
 seeds() {
-  [ "$1" = blocks ] || ls "$root/$SHARED"/corpus/gguf/*.gguf 2>/dev/null
+  [ "$1" = blocks ] || [ "$1" = model ] || ls "$root/$SHARED"/corpus/gguf/*.gguf 2>/dev/null
 }
 # short TARGET
 short() {
@@ -25,7 +25,8 @@ short() {
   rm -f "$crash"
   # shellcheck disable=SC2046
   (cd "$scratch" && timeout 120 "$BUILD/asan/fuzz/$1" --runs 2000 --crash "$crash" &&
-    timeout 120 "$BUILD/asan/fuzz/$1" --runs 1000 --crash "$crash" $(seeds "$1"))
+    { [ -z "$(seeds "$1")" ] ||
+      timeout 120 "$BUILD/asan/fuzz/$1" --runs 1000 --crash "$crash" $(seeds "$1"); })
 }
 # long TARGET
 long() {

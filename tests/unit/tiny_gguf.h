@@ -81,10 +81,10 @@ static inline void tiny_finish(struct tiny *t)
         start[8 + i] = (unsigned char)(t->tensors >> (8 * i));
         start[16 + i] = (unsigned char)(t->keys >> (8 * i));
     }
-    memset(t->file, 0, sizeof t->file);
     memcpy(t->file, start, sizeof start);
     memcpy(t->file + sizeof start, t->head, t->head_size);
-    size_t data = (sizeof start + t->head_size + 31) / 32 * 32;
+    size_t head = sizeof start + t->head_size, data = (head + 31) / 32 * 32;
+    memset(t->file + head, 0, data - head);
     memcpy(t->file + data, t->data, t->data_size);
     t->file_size = data + t->data_size;
 }
