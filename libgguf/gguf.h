@@ -481,6 +481,10 @@ char *gguf_hidden_name(const char *path, const char *suffix);
  * of any new file. Returns its descriptor, or -1 with errno. */
 int gguf_hidden_create(const char *name, const char *path);
 
+/* Gives the finished file the name `path` and brings the folder to the disk. Returns 0, or -1
+ * with errno; where the folder alone failed, the new file is in its place all the same. */
+int gguf_hidden_place(const char *name, const char *path);
+
 /* ---- Shard names ----------------------------------------------------------------- */
 
 /* Splits ".../name-00002-of-00009.gguf" into the length of its prefix (".../name"), number

@@ -42,3 +42,31 @@ int gguf_hidden_create(const char *name, const char *path)
     errno = code;
     return -1;
 }
+
+/* A folder that may not be read, or a file system that does not sync folders, is no error:
+ * nothing more can be done there. */
+int gguf_folder_sync(const char *folder)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == EACCES ? 0 : -1;
+    int rc = fsync(fd);
+    int code = errno;
+    if (rc != 0 && code == EINVAL)
+        rc = 0;
+    if (close(fd) != 0 && rc == 0)
+        return -1;
+    errno = code;
+    return rc;
+}
+
+int gguf_hidden_place(const char *name, const char *path)
+{
+    if (rename(name, path) != 0)
+        return -1;
+    char *folder = gguf_folder_of(path);
+    int rc = folder ? gguf_folder_sync(folder) : -1, code = errno;
+    free(folder);
+    errno = code;
+    return rc;
+}

@@ -10,7 +10,6 @@
 #include "libgguf/writer.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,23 +66,6 @@ static enum gguf_status place(struct writer_shard *s, bool overwrite, struct ggu
 
 /* ---- Folders ---------------------------------------------------------------------------- */
 
-/* A folder that may not be read, or a file system that does not sync folders, is no error:
- * nothing more can be done there. */
-static int sync_folder(const char *folder)
-{
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return errno == EACCES ? 0 : -1;
-    int rc = fsync(fd);
-    int code = errno;
-    if (rc != 0 && code == EINVAL)
-        rc = 0;
-    if (close(fd) != 0 && rc == 0)
-        return -1;
-    errno = code;
-    return rc;
-}
-
 static bool same_folder(const char *a, const char *b)
 {
     size_t n = gguf_folder_size(a);
@@ -100,7 +82,7 @@ static enum gguf_status sync_folders(const struct gguf_writer *w, struct gguf_er
         if (!folder)
             return gguf_fail_memory(err);
         enum gguf_status status = GGUF_OK;
-        if (sync_folder(folder) != 0)
+        if (gguf_folder_sync(folder) != 0)
             status = gguf_fail_errno(err, GGUF_NO_OFFSET,
                                      "%s: cannot write folder %s to the disk", path, folder);
         free(folder);

@@ -82,6 +82,8 @@ void gguf_writer_unfix(struct gguf_writer *writer);
 size_t gguf_folder_size(const char *path);
 /* The folder as a path of its own. NULL without memory. */
 char *gguf_folder_of(const char *path);
+/* Brings the names in a folder to the disk: 0, or -1 with errno (hidden.c). */
+int gguf_folder_sync(const char *folder);
 
 /* Everything that can be refused before a file is created: targets, then free space. */
 enum gguf_status gguf_writer_check_targets(struct gguf_writer *writer, struct gguf_error *err);

@@ -1,8 +1,7 @@
-/* Writes importance matrices in both forms; imatrix.c draws them. */
+/* Writes importance matrices in both forms; imatrix_read.c draws them. */
 #define _GNU_SOURCE /* realpath */
 
 #include <errno.h>
-#include <float.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -234,15 +233,18 @@ static enum gguf_status write_beside(const struct quant_tally *tally, const char
     FILE *file;
     char *name = open_beside(path, &file);
     if (!name)
-        return gguf_fail_errno(err, GGUF_NO_OFFSET, "cannot create a file beside %s", path);
+        return gguf_fail_errno(err, GGUF_NO_OFFSET, "%s: cannot create a file beside it", path);
     put_all(file, tally, origin);
     bool good = ferror(file) == 0 && fflush(file) == 0 && fsync(fileno(file)) == 0;
-    int number = errno;
-    good = (fclose(file) == 0 || !good) && good && rename(name, path) == 0;
+    int number = good ? 0 : errno;
+    if (fclose(file) != 0 && good)
+        good = false, number = errno;
+    if (good && gguf_hidden_place(name, path) != 0)
+        good = false, number = errno;
     enum gguf_status status = GGUF_OK;
     if (!good) {
-        errno = number ? number : errno;
-        status = gguf_fail_errno(err, GGUF_NO_OFFSET, "cannot write %s", path);
+        errno = number;
+        status = gguf_fail_errno(err, GGUF_NO_OFFSET, "%s: cannot be written", path);
         unlink(name);
     }
     free(name);
@@ -258,7 +260,7 @@ static enum gguf_status write_legacy(const struct quant_tally *tally, const char
         return status;
     struct stat old;
     if (stat(path, &old) == 0 && !S_ISREG(old.st_mode))
-        return gguf_fail(err, GGUF_ERR_ARGUMENT, GGUF_NO_OFFSET, "%s is not a regular file",
+        return gguf_fail(err, GGUF_ERR_ARGUMENT, GGUF_NO_OFFSET, "%s: is not a regular file",
                          path);
     char *real = realpath(path, NULL);
     status = write_beside(tally, real ? real : path, origin, err);

@@ -26,4 +26,15 @@ FAULT_SKIP=8 tests/faults/run.sh gguf-quant "$dir/q" "$BUILD/gguf-quant" --force
 head -c 2000 fixtures/shakespeare-heldout.txt >"$dir/text"
 FAULT_SKIP=4 tests/faults/run.sh gguf-imatrix "$dir/i" "$BUILD/gguf-imatrix" -q -t 1 --chunk 64 \
   --chunks 1 -f "$dir/text" -o "$dir/i/out.gguf" fixtures/shakespeare-f16.gguf || bad=1
+
+# The legacy form is written without the writer: a rename that fails is told by its own name.
+subject="faults: gguf-imatrix tells why the legacy form got no name"
+if LD_PRELOAD=$BUILD/faultio.so FAULT_CALL=rename FAULT_AT=1 FAULT_ERRNO=EDQUOT "$BUILD/gguf-imatrix" -q -t 1 \
+  --chunk 64 --chunks 1 -f "$dir/text" -o "$dir/i/out.dat" fixtures/shakespeare-f16.gguf 2>"$dir/message"; then
+  echo "not ok $subject: exit 0" && bad=1
+elif grep -q "cannot be written: Disk quota exceeded" "$dir/message" && [ -z "$(find "$dir/i" -name '.*.tmp')" ]; then
+  echo "ok $subject"
+else
+  echo "not ok $subject: $(cat "$dir/message")" && bad=1
+fi
 exit $bad

@@ -49,7 +49,7 @@ static void guard_unfinished(void)
 static bool give_name(const char *path)
 {
     catch_signals(SIG_IGN);
-    bool named = rename(unfinished, path) == 0;
+    bool named = gguf_hidden_place(unfinished, path) == 0;
     if (named) {
         free(unfinished);
         unfinished = NULL;
