@@ -146,7 +146,7 @@ static uint64_t convert_rows(const struct run *run, const struct quant_unit *u,
           *y = (float *)(void *)(desk + run->desk_y);
     for (uint64_t r = 0; r < u->count; r++) {
         unsigned char *target = f->target + r * s->target_bytes;
-        uint64_t matrix = (u->first + r) / ne[1] % ne[2];
+        uint64_t matrix = (u->first + r) / ne[1];
         c->from->decode(desk + r * s->source_bytes, x, n);
         size_t bad = run->measure->find_not_finite(x, n);
         if (bad != SIZE_MAX)

@@ -7,7 +7,7 @@
 
 static bool is_float(uint32_t type)
 {
-    return type == GGUF_F32 || type == GGUF_F16 || type == GGUF_BF16;
+    return type == GGUF_F32 || type == GGUF_F16 || type == GGUF_BF16 || type == GGUF_F64;
 }
 
 static const char *type_name(uint32_t type)
@@ -66,7 +66,7 @@ static enum gguf_status check_importance(const struct gguf *model, const struct 
                      "%s: tensor %s has %llu columns in %llu matrices, but its importance has "
                      "%llu in %llu: the importance matrix is for another model",
                      quant_path_of(model, t), gguf_text(t->name).text,
-                     (unsigned long long)t->ne[0], (unsigned long long)t->ne[2],
+                     (unsigned long long)t->ne[0], (unsigned long long)(t->ne[2] * t->ne[3]),
                      (unsigned long long)importance->columns,
                      (unsigned long long)importance->experts);
 }

@@ -183,7 +183,7 @@ enum gguf_status quant_output_bytes(const struct gguf *model, const struct quant
 struct quant_importance {
     struct gguf_str name; /* of the tensor */
     uint64_t columns;     /* ne[0] of the tensor */
-    uint64_t experts;     /* ne[2]; 1 for a matrix */
+    uint64_t experts;     /* ne[2] * ne[3]; 1 for a matrix */
     bool divided;         /* columns and experts come from the file */
     const float *weights; /* [experts][columns], >= 0, finite */
     /* Where they come from: weight = sum / count. NULL where somebody else made them. */

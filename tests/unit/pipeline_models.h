@@ -26,25 +26,33 @@ static inline float *make_values(size_t n)
 }
 
 /* A model with one tensor "w", as a file that the scratch folder keeps. */
-static inline void make_source(const char *path, uint32_t type, const uint64_t ne[3],
-                               bool big_endian)
+static inline void make_source_of(const char *path, uint32_t type, uint32_t n_dims,
+                                  const uint64_t *ne, bool big_endian)
 {
     struct gguf_error err = {0};
     struct gguf_writer *w =
         new_writer(path, (struct gguf_writer_options){.big_endian = big_endian});
-    size_t n = (size_t)(ne[0] * ne[1] * ne[2]);
+    size_t n = 1;
     uint64_t bytes = 0;
+    for (uint32_t d = 0; d < n_dims; d++)
+        n *= (size_t)ne[d];
     float *values = make_values(n);
     assert_true(gguf_type_bytes(type, n, &bytes));
     unsigned char *data = malloc((size_t)bytes);
     quant_format_find(type)->encode(values, data, n, NULL);
-    must(gguf_writer_add_tensor(w, STR("w"), type, 3, ne, GGUF_SHARD_AUTO, &err), &err);
+    must(gguf_writer_add_tensor(w, STR("w"), type, n_dims, ne, GGUF_SHARD_AUTO, &err), &err);
     must(gguf_writer_begin(w, &err), &err);
     must(gguf_writer_write(w, 0, 0, data, (size_t)bytes, &err), &err);
     must(gguf_writer_finish(w, &err), &err);
     gguf_writer_free(w);
     free(data);
     free(values);
+}
+
+static inline void make_source(const char *path, uint32_t type, const uint64_t ne[3],
+                               bool big_endian)
+{
+    make_source_of(path, type, 3, ne, big_endian);
 }
 
 /* Tensors from less than a unit of work to several, next to each other. */

@@ -251,8 +251,8 @@ static void a_row_may_be_longer_than_a_chunk(void **state)
  * the errors are those of decoding it. */
 static void each_expert_has_its_own_weights(void **state)
 {
-    enum { N = 64, ROWS = 3, EXPERTS = 2 };
-    const uint64_t ne[3] = {N, ROWS, EXPERTS};
+    enum { N = 64, ROWS = 3, EXPERTS = 4 };
+    const uint64_t ne[4] = {N, ROWS, 2, EXPERTS / 2};
     struct scratch *s = *state;
     float weights[EXPERTS][N], y[N];
     unsigned char expected[ROWS * EXPERTS][36], found[ROWS * EXPERTS][36], other[36];
@@ -262,10 +262,12 @@ static void each_expert_has_its_own_weights(void **state)
     for (size_t i = 0; i < N; i++) {
         weights[0][i] = i % 7 ? 0.01f : 100;
         weights[1][i] = i % 5 ? 50 : 0.02f;
+        weights[2][i] = i % 3 ? 0.01f : 100;
+        weights[3][i] = i % 4 ? 50 : 0.02f;
     }
     for (size_t r = 0; r < ROWS * EXPERTS; r++) {
         format->encode(x + r * N, expected[r], N, weights[r / ROWS]);
-        format->encode(x + r * N, other, N, weights[1 - r / ROWS]);
+        format->encode(x + r * N, other, N, weights[(r / ROWS + 2) % EXPERTS]);
         assert_memory_not_equal(expected[r], other, sizeof other); /* it makes a difference */
         format->decode(expected[r], y, N);
         for (size_t i = 0; i < N; i++) {
@@ -282,7 +284,7 @@ static void each_expert_has_its_own_weights(void **state)
                                           .weights = weights[0]};
     struct quant_item item = item_of(0, GGUF_Q4_0);
     item.importance = &importance;
-    make_source(scratch_path(s, "in.gguf"), GGUF_F32, ne, false);
+    make_source_of(scratch_path(s, "in.gguf"), GGUF_F32, 4, ne, false);
     struct gguf *model = open_model(s->path);
     quantize(model, scratch_path(s, "out.gguf"), &item, 2);
     gguf_close(model);

@@ -31,7 +31,7 @@ static struct gguf *with_bits(uint32_t type, size_t index, uint32_t bits, size_t
 {
     static struct tiny tiny;
     const uint64_t ne[3] = {32, 8, 1};
-    unsigned char data[1024] = {0};
+    unsigned char data[32 * 8 * 8] = {0};
     struct gguf *model;
     for (size_t i = 0; i < width && i < 4; i++)
         data[index * width + i] = (unsigned char)(bits >> 8 * i);
@@ -168,6 +168,10 @@ static void quantized_sources_need_leave(void **state)
     assert_says(&err, "Q8_0");
     assert_int_equal(quant_check(model, &same, 1, &settings, &err), GGUF_OK);
     settings.requantize = true;
+    assert_int_equal(quant_check(model, &item, 1, &settings, &err), GGUF_OK);
+    gguf_close(model);
+    settings.requantize = false;
+    model = with_bits(GGUF_F64, 0, 0, 8); /* doubles are an original too */
     assert_int_equal(quant_check(model, &item, 1, &settings, &err), GGUF_OK);
     gguf_close(model);
     (void)state;
