@@ -31,6 +31,11 @@ struct sweep {
 
 /* ---- Encoding ------------------------------------------------------------------- */
 
+/* Of one row; added up in the order of the rows, whatever thread had which. */
+struct row_sums {
+    double error, energy; /* of (x - y)^2 and x^2; energy is INFINITY where x is not finite */
+};
+
 /* One tensor on its way from the file to another type. */
 struct encoding {
     const struct sweep *sweep;
@@ -39,7 +44,7 @@ struct encoding {
     const struct quant_format *from, *to;
     uint64_t row_in, row_out; /* bytes */
     struct stored *stored;
-    double error, energy; /* sums over the rows so far */
+    struct row_sums *sums; /* of each row */
     struct gguf_error err;
     bool failed;
 };
@@ -50,8 +55,27 @@ struct row {
     float *x, *y;
 };
 
-static bool encode_row(struct encoding *e, const struct row *row, uint64_t index, double *error,
-                       double *energy)
+static bool all_finite(const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!isfinite(x[i]))
+            return false;
+    }
+    return true;
+}
+
+static struct row_sums sums_of(const float *x, const float *y, size_t n)
+{
+    struct row_sums sums = {0};
+    for (size_t i = 0; i < n; i++) {
+        double d = (double)x[i] - (double)y[i];
+        sums.error += d * d;
+        sums.energy += (double)x[i] * (double)x[i];
+    }
+    return sums;
+}
+
+static bool encode_row(struct encoding *e, const struct row *row, uint64_t index)
 {
     size_t n = (size_t)e->tensor->ne[0];
     struct gguf_error err;
@@ -63,36 +87,41 @@ static bool encode_row(struct encoding *e, const struct row *row, uint64_t index
     }
     void *out = (unsigned char *)e->stored->data + index * e->row_out;
     e->from->decode(row->source, row->x, n);
+    if (!all_finite(row->x, n)) {
+        e->sums[index].energy = INFINITY;
+        return false;
+    }
     e->to->encode(row->x, out, n,
                   quant_importance_row(e->importance, n, index / e->tensor->ne[1]));
     e->to->decode(out, row->y, n);
-    for (size_t i = 0; i < n; i++) {
-        double d = (double)row->x[i] - (double)row->y[i];
-        *error += d * d;
-        *energy += (double)row->x[i] * (double)row->x[i];
-    }
+    e->sums[index] = sums_of(row->x, row->y, n);
     return true;
 }
 
-static void encode_rows(struct encoding *e)
+static struct row_sums encode_rows(struct encoding *e)
 {
     size_t n = (size_t)e->tensor->ne[0];
     uint64_t rows = e->tensor->elements / e->tensor->ne[0];
-    double error = 0, energy = 0;
-#pragma omp parallel reduction(+ : error, energy)
+    struct row_sums total = {0};
+    e->sums = cli_alloc((size_t)rows, sizeof *e->sums);
+#pragma omp parallel
     {
         struct row row = {cli_alloc((size_t)e->row_in, 1), cli_alloc(n, sizeof *row.x),
                           cli_alloc(n, sizeof *row.y)};
         bool good = true;
 #pragma omp for schedule(dynamic, 16)
         for (uint64_t i = 0; i < rows; i++)
-            good = good && encode_row(e, &row, i, &error, &energy);
+            good = good && encode_row(e, &row, i);
         free(row.source);
         free(row.x);
         free(row.y);
     }
-    e->error = error;
-    e->energy = energy;
+    for (uint64_t i = 0; i < rows; i++) {
+        total.error += e->sums[i].error;
+        total.energy += e->sums[i].energy;
+    }
+    free(e->sums);
+    return total;
 }
 
 static struct stored *encode(const struct sweep *sweep, const struct quant_item *item)
@@ -111,13 +140,13 @@ static struct stored *encode(const struct sweep *sweep, const struct quant_item 
         !gguf_type_bytes(t->type, t->ne[0], &e.row_in))
         cli_die("--sweep: a tensor does not divide into blocks of its type");
     stored->data = cli_alloc((size_t)stored->bytes, 1);
-    encode_rows(&e);
+    struct row_sums total = encode_rows(&e);
     if (e.failed)
         die_of("--sweep", &e.err);
-    if (!isfinite(e.energy))
+    if (!isfinite(total.energy))
         cli_die("--sweep: %.*s has values that are not finite", (int)t->name.size,
                 t->name.data);
-    stored->rmse = e.energy > 0 ? sqrt(e.error / e.energy) : 0;
+    stored->rmse = total.energy > 0 ? sqrt(total.error / total.energy) : 0;
     return stored;
 }
 
