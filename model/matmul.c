@@ -58,40 +58,97 @@ void panel_store(const struct panel *p, const float *sums)
 
 /* ---- Floats ---------------------------------------------------------------------- */
 
-/* Decodes columns [from, from + columns) of the panel's rows into `out`, [columns][nr]. */
-static void decode_slice(const struct panel *p, size_t from, size_t columns, float *out)
+/* Decodes columns [from, from + columns) of the panel's rows into the scratch. */
+static void decode_slice(const struct panel *p, size_t from, size_t columns)
 {
     for (size_t r = 0; r < p->rows; r++)
         p->product->weight->decode(panel_row(p, r, from), p->scratch + r * PANEL_COLUMNS,
                                    columns);
-    p->model->kernels->panel(p->scratch, PANEL_COLUMNS, columns, out);
+    panel_prefetch(p, from + PANEL_COLUMNS);
 }
 
-static void multiply_floats(const struct panel *p)
+static const float *group_from(const struct panel *p, size_t g, size_t from)
+{
+    const char *group = p->packed + g * p->group_bytes;
+    return (const float *)(const void *)group + from * p->kind.mr;
+}
+
+/* Many inputs: a slice is laid out column by column, and used for all of them. */
+static void multiply_slice(const struct panel *p, size_t from, size_t columns, float *sums)
 {
     const struct model_kernels *k = p->model->kernels;
-    float *panel = p->scratch + PANEL_COLUMNS * k->nr, *sums = panel + PANEL_COLUMNS * k->nr;
-    size_t columns = p->in->columns;
+    float *panel = p->scratch + PANEL_COLUMNS * k->nr;
+    k->panel(p->scratch, PANEL_COLUMNS, columns, panel);
+    for (size_t g = 0; g < p->groups; g++) {
+        size_t left = p->in->n - g * k->mr;
+        struct kernel_tile tile = {
+            .w = panel,
+            .x = group_from(p, g, from),
+            .c = sums + g * k->mr * k->nr,
+            .columns = columns,
+            .m = left < k->mr ? left : k->mr,
+            .add = from > 0,
+        };
+        k->tile(&tile);
+    }
+}
+
+/* One input or two, with rows from column `from` on. */
+static void multiply_rows(const struct panel *p, kernel_rows_fn multiply,
+                          const struct kernel_rows *rows, size_t from, float *sums)
+{
+    for (size_t g = 0; g < p->groups; g++) {
+        struct kernel_rows one = *rows;
+        one.x = group_from(p, g, from);
+        one.c = sums + g * p->model->kernels->nr;
+        one.add = from > 0;
+        multiply(&one);
+    }
+}
+
+/* What multiplies weights where they are; NULL: they must be decoded. */
+static kernel_rows_fn rows_in_place(const struct panel *p)
+{
+    const struct model_kernels *k = p->model->kernels;
+    const uint32_t type = p->product->weight->type;
+    if (p->kind.mr != 1 || p->rows < k->nr)
+        return NULL;
+    return type == GGUF_F32    ? k->rows_f32
+           : type == GGUF_F16  ? k->rows_f16
+           : type == GGUF_BF16 ? k->rows_bf16
+                               : NULL;
+}
+
+static void multiply_decoded(const struct panel *p, float *sums)
+{
+    const struct model_kernels *k = p->model->kernels;
+    const size_t columns = p->in->columns;
     if (p->rows < k->nr)
         memset(p->scratch, 0, PANEL_COLUMNS * k->nr * sizeof(float));
     for (size_t from = 0; from < columns; from += PANEL_COLUMNS) {
         size_t slice = columns - from < PANEL_COLUMNS ? columns - from : PANEL_COLUMNS;
-        decode_slice(p, from, slice, panel);
-        panel_prefetch(p, from + PANEL_COLUMNS);
-        for (size_t g = 0; g < p->groups; g++) {
-            const char *group = p->packed + g * p->group_bytes;
-            size_t left = p->in->n - g * k->mr;
-            struct kernel_tile tile = {
-                .w = panel,
-                .x = (const float *)(const void *)group + from * k->mr,
-                .c = sums + g * k->mr * k->nr,
-                .columns = slice,
-                .m = left < k->mr ? left : k->mr,
-                .add = from > 0,
-            };
-            k->tile(&tile);
-        }
+        struct kernel_rows rows = {.w = (const unsigned char *)p->scratch,
+                                   .row_bytes = PANEL_COLUMNS * sizeof(float),
+                                   .columns = slice};
+        decode_slice(p, from, slice);
+        if (p->kind.mr == 1)
+            multiply_rows(p, k->rows_f32, &rows, from, sums);
+        else
+            multiply_slice(p, from, slice, sums);
     }
+}
+
+static void multiply_floats(const struct panel *p)
+{
+    float *sums = p->scratch + 2 * PANEL_COLUMNS * p->model->kernels->nr;
+    const kernel_rows_fn in_place = rows_in_place(p);
+    struct kernel_rows rows = {.w = panel_row(p, 0, 0),
+                               .row_bytes = p->product->weight->row_bytes,
+                               .columns = p->in->columns};
+    if (in_place)
+        multiply_rows(p, in_place, &rows, 0, sums);
+    else
+        multiply_decoded(p, sums);
     panel_store(p, sums);
 }
 

@@ -28,7 +28,8 @@ static const struct {
 struct pack_kind pack_kind_of(const struct model *model, const struct model_weight *weight,
                               size_t n)
 {
-    struct pack_kind kind = {.rounding = ROUND_NONE, .mr = model->kernels->mr};
+    const bool few = n <= PACK_FEW_ROWS;
+    struct pack_kind kind = {.rounding = ROUND_NONE, .mr = few ? 1 : model->kernels->mr};
     if (model->settings.activations == MODEL_ACTIVATIONS_F32)
         return kind;
     for (size_t i = 0; i < sizeof roundings / sizeof roundings[0]; i++)
@@ -36,7 +37,7 @@ struct pack_kind pack_kind_of(const struct model *model, const struct model_weig
             kind.rounding = roundings[i].rounding;
     if (weight->levels && kind.rounding >= ROUND_Q8_0) {
         kind.integers = true;
-        kind.mr = n <= PACK_FEW_ROWS ? 1 : model->kernels8->mr;
+        kind.mr = few ? 1 : model->kernels8->mr;
         kind.sub = weight->levels->sub;
         kind.offset = weight->levels->offset - model->kernels8->bias[pack_wide(weight)];
     }
@@ -165,7 +166,7 @@ static void round_values(const struct model *model, enum model_rounding rounding
 static void pack_floats(const struct model *model, const struct pack_kind *kind,
                         const struct pack_input *in, size_t first, float *out)
 {
-    size_t mr = model->kernels->mr, rows = in->n - first < mr ? in->n - first : mr;
+    size_t mr = kind->mr, rows = in->n - first < mr ? in->n - first : mr;
     float values[KERNEL_MAX_MR][BLOCK_Q8K];
     for (size_t from = 0; from < in->columns; from += BLOCK_Q8K) {
         size_t left = in->columns - from, n = left < BLOCK_Q8K ? left : BLOCK_Q8K;

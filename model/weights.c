@@ -316,7 +316,7 @@ static enum gguf_status set_type(struct model_weight *w, const struct model *mod
                          gguf_text(w->tensor->name).text, info ? info->name : "(unknown)");
     w->type = type;
     w->info = info;
-    w->decode = type == GGUF_F16 ? model->kernels->from_half : format->decode;
+    w->decode = format->decode;
     w->levels = quant_levels_at(type, model->cpu);
     return GGUF_OK;
 }

@@ -1,12 +1,13 @@
 /*
  * checkproducts [--cpu LEVEL]
  *
- * Runs the products of levels and bytes of model/kernels/ with every set of instructions of
- * every level that this machine runs, on random and extreme bytes, and compares the sums with
- * those of a loop in plain C, bit by bit. Prints one digest, the same on every machine.
- * Exit: 0 all the same, 1 something differs, 2 trouble.
+ * Runs the products of model/kernels/, of floats and of levels with bytes, with every set of
+ * instructions of every level that this machine runs, on random and extreme numbers, and
+ * compares the sums with those of a loop in plain C, bit by bit. Prints digests, the same on
+ * every machine. Exit: 0 all the same, 1 something differs, 2 trouble.
  */
 #include "model/kernels/kernels.h"
+#include "quant/fp.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -256,20 +257,141 @@ static void print_sets(int only)
     }
 }
 
-int main(int argc, char **argv)
+/* ---- Floats ---------------------------------------------------------------------- */
+
+enum { MOST_FLOATS = 300, ODD = 1 /* where rows begin: weights may be of any alignment */ };
+
+struct floats {
+    size_t columns;
+    bool add;
+    float w[KERNEL_MAX_NR][MOST_FLOATS];
+    float x[KERNEL_MAX_MR][MOST_FLOATS];
+    float c[KERNEL_MAX_MR][KERNEL_MAX_NR], expected[KERNEL_MAX_MR][KERNEL_MAX_NR];
+};
+
+/* Weights that half precision and BF16 hold alike, and inputs of any size. */
+static void fill_floats(struct floats *p, uint64_t seed)
+{
+    for (size_t r = 0; r < KERNEL_MAX_NR; r++)
+        for (size_t j = 0; j < MOST_FLOATS; j++)
+            p->w[r][j] =
+                ldexpf((float)((int)(next_random(&seed) % 255) - 127), (int)(r % 16) - 12);
+    for (size_t i = 0; i < KERNEL_MAX_MR; i++) {
+        for (size_t j = 0; j < MOST_FLOATS; j++) {
+            float x = any_float(&seed);
+            p->x[i][j] = ldexpf(x, (int)(next_random(&seed) % 40) - 20);
+        }
+        for (size_t r = 0; r < KERNEL_MAX_NR; r++)
+            p->c[i][r] = any_float(&seed);
+    }
+    for (size_t i = 0; i < KERNEL_MAX_MR; i++)
+        for (size_t r = 0; r < KERNEL_MAX_NR; r++) {
+            float sum = p->add ? p->c[i][r] : 0.0f;
+            for (size_t j = 0; j < p->columns; j++)
+                sum = fmaf(p->x[i][j], p->w[r][j], sum);
+            p->expected[i][r] = sum;
+        }
+}
+
+static bool check_float_tile(const struct floats *p, const struct model_kernels *k, size_t m)
+{
+    static float w[MOST_FLOATS * KERNEL_MAX_NR], x[MOST_FLOATS * KERNEL_MAX_MR];
+    float c[KERNEL_MAX_MR * KERNEL_MAX_NR];
+    k->panel(p->w[0], MOST_FLOATS, p->columns, w);
+    for (size_t i = 0; i < m; i++) {
+        for (size_t j = 0; j < p->columns; j++)
+            x[j * k->mr + i] = p->x[i][j];
+        memcpy(c + i * k->nr, p->c[i], k->nr * sizeof(float));
+    }
+    struct kernel_tile tile = {
+        .w = w, .x = x, .c = c, .columns = p->columns, .m = m, .add = p->add};
+    k->tile(&tile);
+    for (size_t i = 0; i < m; i++)
+        if (memcmp(c + i * k->nr, p->expected[i], k->nr * sizeof(float)) != 0)
+            return false;
+    return true;
+}
+
+enum stored { STORED_F32, STORED_F16, STORED_BF16, N_STORED };
+
+static size_t store_weight(enum stored stored, float v, unsigned char *out)
+{
+    uint16_t half = stored == STORED_F16 ? fp16_from_float(v) : bf16_from_float(v);
+    if (stored == STORED_F32)
+        memcpy(out, &v, sizeof v);
+    else
+        memcpy(out, &half, sizeof half);
+    return stored == STORED_F32 ? sizeof v : sizeof half;
+}
+
+/* Input i with rows as they lie in memory. */
+static bool check_float_rows(const struct floats *p, const struct model_kernels *k, size_t i,
+                             enum stored stored)
+{
+    static unsigned char bytes[KERNEL_MAX_NR * MOST_FLOATS * sizeof(float) + ODD];
+    const kernel_rows_fn rows[N_STORED] = {k->rows_f32, k->rows_f16, k->rows_bf16};
+    float c[KERNEL_MAX_NR];
+    unsigned char *end = bytes + ODD;
+    for (size_t r = 0; r < k->nr; r++)
+        for (size_t j = 0; j < p->columns; j++)
+            end += store_weight(stored, p->w[r][j], end);
+    memcpy(c, p->c[i], sizeof c);
+    struct kernel_rows work = {.w = bytes + ODD,
+                               .x = p->x[i],
+                               .c = c,
+                               .row_bytes = (size_t)(end - bytes - ODD) / k->nr,
+                               .columns = p->columns,
+                               .add = p->add};
+    rows[stored](&work);
+    return memcmp(c, p->expected[i], k->nr * sizeof(float)) == 0;
+}
+
+static int check_floats(const struct floats *p, int only)
+{
+    int bad = 0;
+    for (int cpu = 0; cpu < N_LEVELS; cpu++) {
+        enum quant_cpu level = (enum quant_cpu)cpu;
+        if (!quant_cpu_runs(level) || (only >= 0 && only != cpu))
+            continue;
+        const struct model_kernels *k = model_kernels_at(level);
+        bool good = true;
+        for (size_t m = 1; m <= k->mr; m++)
+            good &= check_float_tile(p, k, m);
+        for (int stored = 0; stored < N_STORED; stored++)
+            good &= check_float_rows(p, k, 0, (enum stored)stored);
+        if (!good)
+            fprintf(stderr, "%s: floats differ, %zu columns\n", quant_cpu_name(level),
+                    p->columns);
+        bad |= !good;
+    }
+    return bad;
+}
+
+/* ---- All ------------------------------------------------------------------------- */
+
+static int run_floats(int only)
+{
+    static const size_t columns[] = {1, 3, 8, 15, 16, 31, 64, 255, MOST_FLOATS};
+    static struct floats p;
+    XXH64_state_t digest;
+    int bad = 0;
+    XXH64_reset(&digest, 0);
+    for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) {
+        p.columns = columns[i];
+        p.add = i % 2;
+        fill_floats(&p, i);
+        XXH64_update(&digest, p.expected, sizeof p.expected);
+        bad |= check_floats(&p, only);
+    }
+    printf("products of floats %016llx\n", (unsigned long long)XXH64_digest(&digest));
+    return bad;
+}
+
+static int run_levels(int only)
 {
     static struct problem p;
-    enum quant_cpu cpu;
     XXH64_state_t digest;
-    int bad = 0, only = -1;
-    if (argc == 3 && strcmp(argv[1], "--cpu") == 0 && quant_cpu_find(argv[2], &cpu) &&
-        quant_cpu_runs(cpu)) {
-        only = (int)cpu;
-    } else if (argc != 1) {
-        fprintf(stderr, "usage: checkproducts [--cpu LEVEL]\n");
-        return 2;
-    }
-    print_sets(only);
+    int bad = 0;
     XXH64_reset(&digest, 0);
     for (size_t f = 0; f < sizeof forms / sizeof forms[0]; f++)
         for (p.columns = 32; p.columns <= COLUMNS; p.columns += 32) {
@@ -282,6 +404,22 @@ int main(int argc, char **argv)
             XXH64_update(&digest, p.expected, sizeof p.expected);
             bad |= check_levels(&p, only);
         }
-    printf("products %016llx\n", (unsigned long long)XXH64_digest(&digest));
+    printf("products of levels %016llx\n", (unsigned long long)XXH64_digest(&digest));
     return bad;
+}
+
+int main(int argc, char **argv)
+{
+    enum quant_cpu cpu;
+    int only = -1;
+    if (argc == 3 && strcmp(argv[1], "--cpu") == 0 && quant_cpu_find(argv[2], &cpu) &&
+        quant_cpu_runs(cpu)) {
+        only = (int)cpu;
+    } else if (argc != 1) {
+        fprintf(stderr, "usage: checkproducts [--cpu LEVEL]\n");
+        return 2;
+    }
+    print_sets(only);
+    int bad = run_floats(only);
+    return run_levels(only) | bad;
 }

@@ -32,7 +32,7 @@ check() {
   fi
 }
 
-make -s -j2 --no-print-directory "$BUILD/checkquant" "$BUILD/checkproducts" || exit 2
+make -s -j2 --no-print-directory BUILD="$BUILD" "$BUILD/checkquant" "$BUILD/checkproducts" || exit 2
 if "$BUILD/checkquant" >"$out/all.txt" && [ -s "$out/all.txt" ]; then
   ok "kernels: every level gives the bytes of the scalar code"
 else

@@ -64,92 +64,105 @@ void KERNEL_NAME(kernel_tile)(const struct kernel_tile *t)
 
 /* ---- Panels ---------------------------------------------------------------------- */
 
-#if QUANT_LANES == 16
-/* Transposes 16 rows of 16 floats: by pairs, by fours, then quarters of registers. */
-static inline void transpose(const float *rows, size_t stride, float *out, size_t out_stride)
-{
-    __m512 a[16], b[16];
-#pragma GCC unroll 16
-    for (size_t i = 0; i < 16; i++)
-        a[i] = _mm512_loadu_ps(rows + i * stride);
-#pragma GCC unroll 8
-    for (size_t i = 0; i < 16; i += 2) {
-        b[i] = _mm512_unpacklo_ps(a[i], a[i + 1]);
-        b[i + 1] = _mm512_unpackhi_ps(a[i], a[i + 1]);
-    }
-#pragma GCC unroll 4
-    for (size_t i = 0; i < 16; i += 4) {
-        __m512d b0 = _mm512_castps_pd(b[i]), b1 = _mm512_castps_pd(b[i + 1]);
-        __m512d b2 = _mm512_castps_pd(b[i + 2]), b3 = _mm512_castps_pd(b[i + 3]);
-        a[i] = _mm512_castpd_ps(_mm512_unpacklo_pd(b0, b2));
-        a[i + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(b0, b2));
-        a[i + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(b1, b3));
-        a[i + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(b1, b3));
-    }
-#pragma GCC unroll 4
-    for (size_t i = 0; i < 4; i++) { /* a[4 g + i] holds columns i, 4 + i, ... of rows 4 g.. */
-        __m512 low = _mm512_shuffle_f32x4(a[i], a[4 + i], 0x44);
-        __m512 high = _mm512_shuffle_f32x4(a[i], a[4 + i], 0xee);
-        __m512 low2 = _mm512_shuffle_f32x4(a[8 + i], a[12 + i], 0x44);
-        __m512 high2 = _mm512_shuffle_f32x4(a[8 + i], a[12 + i], 0xee);
-        _mm512_storeu_ps(out + i * out_stride, _mm512_shuffle_f32x4(low, low2, 0x88));
-        _mm512_storeu_ps(out + (4 + i) * out_stride, _mm512_shuffle_f32x4(low, low2, 0xdd));
-        _mm512_storeu_ps(out + (8 + i) * out_stride, _mm512_shuffle_f32x4(high, high2, 0x88));
-        _mm512_storeu_ps(out + (12 + i) * out_stride, _mm512_shuffle_f32x4(high, high2, 0xdd));
-    }
-}
-#else
-static inline void transpose(const float *rows, size_t stride, float *out, size_t out_stride)
-{
-    for (size_t j = 0; j < QUANT_LANES; j++)
-        for (size_t r = 0; r < QUANT_LANES; r++)
-            out[j * out_stride + r] = rows[r * stride + j];
-}
-#endif
-
 void KERNEL_NAME(kernel_panel)(const float *rows, size_t stride, size_t columns, float *out)
 {
     size_t j = 0;
     for (; j + QUANT_LANES <= columns; j += QUANT_LANES)
         for (size_t r = 0; r < NR; r += QUANT_LANES)
-            transpose(rows + r * stride + j, stride, out + j * NR + r, NR);
+            lanes_transpose(rows + r * stride + j, stride, out + j * NR + r, NR);
     for (; j < columns; j++)
         for (size_t r = 0; r < NR; r++)
             out[j * NR + r] = rows[r * stride + j];
 }
 
-/* ---- Half precision -------------------------------------------------------------- */
+/* ---- Rows as they lie in memory -------------------------------------------------- */
 
-void KERNEL_NAME(kernel_from_half)(const void *blocks, float *out, size_t n)
+/* What comes next in each of NR rows is asked for early, but not into the first cache: rows
+ * that lie a power of two apart would evict each other. */
+#define AHEAD      512
+#define CACHE_NEXT 2
+
+/* How a type's weights are loaded. */
+struct row_type {
+    lanes (*load)(const void *weights);
+    size_t bytes; /* of one weight */
+};
+
+/* *sum += columns [j, j + n) of as many rows as there are lanes, turned in registers */
+LANES_OP void add_square(const struct kernel_rows *t, const struct row_type type,
+                         const unsigned char *w, size_t j, size_t n, lanes *sum)
 {
-    const char *half = blocks; /* of any alignment */
-    size_t i = 0;
-#if QUANT_LANES == 16
-    for (; i + 16 <= n; i += 16)
-        _mm512_storeu_ps(out + i,
-                         _mm512_cvtph_ps(_mm256_loadu_si256((const void *)(half + 2 * i))));
-#elif QUANT_LANES == 8
-    for (; i + 8 <= n; i += 8)
-        _mm256_storeu_ps(out + i,
-                         _mm256_cvtph_ps(_mm_loadu_si128((const void *)(half + 2 * i))));
-#endif
-    for (; i < n; i++) {
-        uint16_t bits;
-        memcpy(&bits, half + 2 * i, sizeof bits);
-        out[i] = fp16_to_float(bits);
+    lanes square[QUANT_LANES];
+    for (size_t l = 0; l < QUANT_LANES; l++, w += t->row_bytes) {
+        unsigned char part[QUANT_LANES * sizeof(float)] = {0};
+        __builtin_prefetch(w + AHEAD, 0, CACHE_NEXT);
+        if (n < QUANT_LANES)
+            memcpy(part, w, n * type.bytes);
+        square[l] = type.load(n < QUANT_LANES ? part : w);
     }
+    lanes_turn(square);
+#pragma GCC unroll 16
+    for (size_t i = 0; i < n; i++)
+        *sum = lanes_fma(lanes_all(t->x[j + i]), square[i], *sum);
 }
+
+LANES_OP void add_rows(const struct kernel_rows *t, const struct row_type type)
+{
+    lanes sums[VECTORS];
+    for (size_t v = 0; v < VECTORS; v++)
+        sums[v] = t->add ? lanes_load(t->c + v * QUANT_LANES) : lanes_all(0.0f);
+    size_t j = 0, left = t->columns % QUANT_LANES;
+    const unsigned char *w = t->w;
+    for (; j + left < t->columns; j += QUANT_LANES, w += QUANT_LANES * type.bytes)
+        for (size_t v = 0; v < VECTORS; v++)
+            add_square(t, type, w + v * QUANT_LANES * t->row_bytes, j, QUANT_LANES, &sums[v]);
+    if (left > 0)
+        for (size_t v = 0; v < VECTORS; v++)
+            add_square(t, type, w + v * QUANT_LANES * t->row_bytes, j, left, &sums[v]);
+    for (size_t v = 0; v < VECTORS; v++)
+        lanes_store(t->c + v * QUANT_LANES, sums[v]);
+}
+
+LANES_OP lanes load_float(const void *weights)
+{
+    lanes v;
+    memcpy(&v, weights, sizeof v);
+    return v;
+}
+
+/* The upper halves of floats. */
+LANES_OP lanes load_bf16(const void *weights)
+{
+    uint16_t halves[QUANT_LANES];
+    uint32_t words[QUANT_LANES];
+    memcpy(halves, weights, sizeof halves);
+    for (size_t l = 0; l < QUANT_LANES; l++)
+        words[l] = (uint32_t)halves[l] << 16;
+    return load_float(words);
+}
+
+void KERNEL_NAME(kernel_rows_f32)(const struct kernel_rows *t)
+{
+    add_rows(t, (struct row_type){load_float, sizeof(float)});
+}
+
+void KERNEL_NAME(kernel_rows_f16)(const struct kernel_rows *t)
+{
+    add_rows(t, (struct row_type){lanes_load_half, sizeof(uint16_t)});
+}
+
+void KERNEL_NAME(kernel_rows_bf16)(const struct kernel_rows *t)
+{
+    add_rows(t, (struct row_type){load_bf16, sizeof(uint16_t)});
+}
+
+/* ---- Half precision -------------------------------------------------------------- */
 
 void KERNEL_NAME(kernel_round_half)(const float *x, float *out, size_t n)
 {
     size_t i = 0;
-#if QUANT_LANES == 16
-    for (; i + 16 <= n; i += 16)
-        _mm512_storeu_ps(out + i, _mm512_cvtph_ps(_mm512_cvtps_ph(_mm512_loadu_ps(x + i), 8)));
-#elif QUANT_LANES == 8
-    for (; i + 8 <= n; i += 8)
-        _mm256_storeu_ps(out + i, _mm256_cvtph_ps(_mm256_cvtps_ph(_mm256_loadu_ps(x + i), 0)));
-#endif
+    for (; i + QUANT_LANES <= n; i += QUANT_LANES)
+        lanes_store(out + i, lanes_through_half(lanes_load(x + i)));
     for (; i < n; i++)
         out[i] = fp16_to_float(fp16_from_float(x[i]));
 }
@@ -159,7 +172,9 @@ const struct model_kernels KERNEL_NAME(model_kernels) = {
     .nr = NR,
     .tile = KERNEL_NAME(kernel_tile),
     .panel = KERNEL_NAME(kernel_panel),
-    .from_half = KERNEL_NAME(kernel_from_half),
+    .rows_f32 = KERNEL_NAME(kernel_rows_f32),
+    .rows_f16 = KERNEL_NAME(kernel_rows_f16),
+    .rows_bf16 = KERNEL_NAME(kernel_rows_bf16),
     .round_half = KERNEL_NAME(kernel_round_half),
     .softmax = KERNEL_NAME(kernel_softmax),
     .silu = KERNEL_NAME(kernel_silu),

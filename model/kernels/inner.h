@@ -15,7 +15,9 @@
 
 void KERNEL_NAME(kernel_tile)(const struct kernel_tile *t);
 void KERNEL_NAME(kernel_panel)(const float *rows, size_t stride, size_t columns, float *out);
-void KERNEL_NAME(kernel_from_half)(const void *blocks, float *out, size_t n);
+void KERNEL_NAME(kernel_rows_f32)(const struct kernel_rows *t);
+void KERNEL_NAME(kernel_rows_f16)(const struct kernel_rows *t);
+void KERNEL_NAME(kernel_rows_bf16)(const struct kernel_rows *t);
 void KERNEL_NAME(kernel_round_half)(const float *x, float *out, size_t n);
 float KERNEL_NAME(kernel_softmax)(float *x, size_t n, float scale);
 void KERNEL_NAME(kernel_silu)(float *gate, const float *up, size_t n);

@@ -35,13 +35,26 @@ struct kernel_tile {
     bool add; /* to what c holds */
 };
 
+/*
+ * The same for one input, with nr rows of `columns` weights as they lie in memory, row_bytes
+ * apart: c[r] (+)= sum over j of x[j] w[r][j], for r < nr. Weights may be of any alignment.
+ */
+struct kernel_rows {
+    const unsigned char *w;
+    const float *x; /* [columns] */
+    float *c;       /* [nr] */
+    size_t row_bytes, columns;
+    bool add; /* to what c holds */
+};
+typedef void (*kernel_rows_fn)(const struct kernel_rows *rows);
+
 struct model_kernels {
     size_t mr, nr;
     void (*tile)(const struct kernel_tile *tile);
+    kernel_rows_fn rows_f32, rows_f16, rows_bf16;
     /* out[j][r] = rows[r * stride + j] for r < nr, j < columns */
     void (*panel)(const float *rows, size_t stride, size_t columns, float *out);
-    /* Half precision to float; float rounded to half precision. */
-    quant_decode_fn from_half;
+    /* out[i] = x[i] rounded to half precision */
     void (*round_half)(const float *x, float *out, size_t n);
     /* x[i] = exp(x[i] * scale - max(x * scale)), returns the sum */
     float (*softmax)(float *x, size_t n, float scale);

@@ -1,5 +1,6 @@
 /* Types that hold numbers and no blocks. */
 #include "quant/kernels/formats.h"
+#include "quant/kernels/lanes.h"
 #include "quant/fp.h"
 
 #include <string.h>
@@ -22,17 +23,9 @@ QUANT_ENCODER(f32, any)
  * would make the model useless. */
 #define HALF_MAX 65504.0f
 
-/* Eight at a time or four, for which compilers do not find the instructions. Both return how
- * many they did. */
+/* Eight at a time or four, for which compilers do not find the instructions. Returns how many
+ * it did. */
 #if defined(__F16C__)
-static size_t halves_to_floats(const uint16_t *halves, float *out, size_t n)
-{
-    size_t i = 0;
-    for (; i + 8 <= n; i += 8)
-        _mm256_storeu_ps(out + i, _mm256_cvtph_ps(_mm_loadu_si128((const void *)(halves + i))));
-    return i;
-}
-
 static size_t floats_to_halves(const float *x, uint16_t *halves, size_t n)
 {
     const __m256 limit = _mm256_set1_ps(HALF_MAX), low = _mm256_set1_ps(-HALF_MAX);
@@ -44,17 +37,6 @@ static size_t floats_to_halves(const float *x, uint16_t *halves, size_t n)
     return i;
 }
 #elif defined(QUANT_NEON)
-static size_t halves_to_floats(const uint16_t *halves, float *out, size_t n)
-{
-    size_t i = 0;
-    for (; i + 8 <= n; i += 8) {
-        float16x8_t v = vreinterpretq_f16_u16(vld1q_u16(halves + i));
-        vst1q_f32(out + i, vcvt_f32_f16(vget_low_f16(v)));
-        vst1q_f32(out + i + 4, vcvt_high_f32_f16(v));
-    }
-    return i;
-}
-
 static size_t floats_to_halves(const float *x, uint16_t *halves, size_t n)
 {
     const float32x4_t limit = vdupq_n_f32(HALF_MAX), low = vdupq_n_f32(-HALF_MAX);
@@ -66,12 +48,6 @@ static size_t floats_to_halves(const float *x, uint16_t *halves, size_t n)
     return i;
 }
 #else
-static size_t halves_to_floats(const uint16_t *halves, float *out, size_t n)
-{
-    (void)halves, (void)out, (void)n;
-    return 0;
-}
-
 static size_t floats_to_halves(const float *x, uint16_t *halves, size_t n)
 {
     (void)x, (void)halves, (void)n;
@@ -82,7 +58,10 @@ static size_t floats_to_halves(const float *x, uint16_t *halves, size_t n)
 QUANT_DECODER(f16)
 {
     const uint16_t *b = blocks;
-    for (size_t i = halves_to_floats(b, out, n); i < n; i++)
+    size_t i = 0;
+    for (; i + QUANT_LANES <= n; i += QUANT_LANES)
+        lanes_store(out + i, lanes_load_half(b + i));
+    for (; i < n; i++)
         out[i] = fp16_to_float(b[i]);
 }
 

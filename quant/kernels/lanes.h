@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #ifndef QUANT_LANES
 #define QUANT_LANES 1
@@ -111,13 +112,16 @@ LANES_OP void lanes_store_bytes(uint8_t *out, lanes v)
     _mm_storeu_si128((__m128i *)(void *)out, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(v)));
 }
 
-/* Turns rows of `stride` floats into columns: to[i * width + l] = from[l * stride + i] for a
- * square of lanes. */
-LANES_OP void lanes_transpose(const float *from, size_t stride, float *to, size_t width)
+/* Sixteen halves, of any alignment. */
+LANES_OP lanes lanes_load_half(const void *halves)
 {
-    __m512 a[16], b[16];
-    for (size_t i = 0; i < 16; i++)
-        a[i] = _mm512_loadu_ps(from + i * stride);
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)halves));
+}
+
+/* Turns a square of lanes: lane l of a[i] becomes lane i of a[l]. */
+LANES_OP void lanes_turn(lanes a[16])
+{
+    lanes b[16];
     for (size_t i = 0; i < 16; i += 2) {
         b[i] = _mm512_unpacklo_ps(a[i], a[i + 1]);
         b[i + 1] = _mm512_unpackhi_ps(a[i], a[i + 1]);
@@ -136,8 +140,8 @@ LANES_OP void lanes_transpose(const float *from, size_t stride, float *to, size_
         b[k + 12] = _mm512_shuffle_f32x4(a[k + 8], a[k + 12], 0xdd);
     }
     for (size_t k = 0; k < 8; k++) {
-        _mm512_storeu_ps(to + k * width, _mm512_shuffle_f32x4(b[k], b[k + 8], 0x88));
-        _mm512_storeu_ps(to + (k + 8) * width, _mm512_shuffle_f32x4(b[k], b[k + 8], 0xdd));
+        a[k] = _mm512_shuffle_f32x4(b[k], b[k + 8], 0x88);
+        a[k + 8] = _mm512_shuffle_f32x4(b[k], b[k + 8], 0xdd);
     }
 }
 
@@ -234,11 +238,14 @@ LANES_OP void lanes_store_bytes(uint8_t *out, lanes v)
     _mm_storel_epi64((__m128i *)(void *)out, _mm_packus_epi16(halves, halves));
 }
 
-LANES_OP void lanes_transpose(const float *from, size_t stride, float *to, size_t width)
+LANES_OP lanes lanes_load_half(const void *halves)
 {
-    __m256 a[8], b[8];
-    for (size_t i = 0; i < 8; i++)
-        a[i] = _mm256_loadu_ps(from + i * stride);
+    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)halves));
+}
+
+LANES_OP void lanes_turn(lanes a[8])
+{
+    lanes b[8];
     for (size_t i = 0; i < 8; i += 2) {
         b[i] = _mm256_unpacklo_ps(a[i], a[i + 1]);
         b[i + 1] = _mm256_unpackhi_ps(a[i], a[i + 1]);
@@ -251,8 +258,9 @@ LANES_OP void lanes_transpose(const float *from, size_t stride, float *to, size_
             a[i + 2 * k + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(low, high));
         }
     for (size_t k = 0; k < 4; k++) {
-        _mm256_storeu_ps(to + k * width, _mm256_permute2f128_ps(a[k], a[k + 4], 0x20));
-        _mm256_storeu_ps(to + (k + 4) * width, _mm256_permute2f128_ps(a[k], a[k + 4], 0x31));
+        const lanes low = a[k], high = a[k + 4];
+        a[k] = _mm256_permute2f128_ps(low, high, 0x20);
+        a[k + 4] = _mm256_permute2f128_ps(low, high, 0x31);
     }
 }
 
@@ -350,11 +358,19 @@ LANES_OP void lanes_store_bytes(uint8_t *out, lanes v)
     vst1_lane_u32((uint32_t *)(void *)out, vreinterpret_u32_u8(bytes), 0);
 }
 
-LANES_OP void lanes_transpose(const float *from, size_t stride, float *to, size_t width)
+LANES_OP lanes lanes_load_half(const void *halves)
 {
-    for (size_t l = 0; l < 4; l++)
-        for (size_t i = 0; i < 4; i++)
-            to[i * width + l] = from[l * stride + i];
+    return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(halves)));
+}
+
+LANES_OP void lanes_turn(lanes a[4])
+{
+    const float32x4x2_t low = vzipq_f32(a[0], a[2]), high = vzipq_f32(a[1], a[3]);
+    for (size_t k = 0; k < 2; k++) {
+        const float32x4x2_t pair = vzipq_f32(low.val[k], high.val[k]);
+        a[2 * k] = pair.val[0];
+        a[2 * k + 1] = pair.val[1];
+    }
 }
 
 #else
@@ -444,14 +460,31 @@ LANES_OP void lanes_store_bytes(uint8_t *out, lanes v)
     *out = (uint8_t)v;
 }
 
-LANES_OP void lanes_transpose(const float *from, size_t stride, float *to, size_t width)
+LANES_OP lanes lanes_load_half(const void *half)
 {
-    (void)stride;
-    (void)width;
-    *to = *from;
+    uint16_t bits;
+    memcpy(&bits, half, sizeof bits);
+    return fp16_to_float(bits);
+}
+
+LANES_OP void lanes_turn(lanes a[1])
+{
+    (void)a;
 }
 
 #endif
+
+/* Turns rows of `stride` floats into columns: to[i * width + l] = from[l * stride + i] for a
+ * square of lanes. */
+LANES_OP void lanes_transpose(const float *from, size_t stride, float *to, size_t width)
+{
+    lanes square[QUANT_LANES];
+    for (size_t i = 0; i < QUANT_LANES; i++)
+        square[i] = lanes_load(from + i * stride);
+    lanes_turn(square);
+    for (size_t i = 0; i < QUANT_LANES; i++)
+        lanes_store(to + i * width, square[i]);
+}
 
 LANES_OP lanes lanes_clamp(lanes v, lanes lo, lanes hi)
 {
