@@ -99,6 +99,14 @@ static void print_roff(const char *text)
     }
 }
 
+/* A sentence of a table: with a full stop, unless it ends by itself. */
+static void print_sentence(const char *text)
+{
+    size_t n = strlen(text);
+    print_roff(text);
+    printf("%s\n", n > 0 && text[n - 1] == '?' ? "" : ".");
+}
+
 static void print_man_options(const struct cli_option *options)
 {
     for (const struct cli_option *o = options; o->id; o++) {
@@ -116,8 +124,7 @@ static void print_man_options(const struct cli_option *options)
             printf("\\fR");
         }
         putchar('\n');
-        print_roff(o->help);
-        printf(".\n");
+        print_sentence(o->help);
     }
 }
 
@@ -150,8 +157,7 @@ void cli_print_man(const struct cli_program *program)
         printf(".TP\n.B ");
         print_roff(program->examples[i]);
         printf("\n");
-        print_roff(program->examples[i + 1]);
-        printf(".\n");
+        print_sentence(program->examples[i + 1]);
     }
 }
 

@@ -10,6 +10,8 @@
 #include "tools/common/term.h"
 #include "tools/common/text.h"
 
+#define MAX_OPTIONS 32
+
 /* What the command line asks for. */
 struct request {
     char **files; /* the base first */
@@ -17,9 +19,9 @@ struct request {
     const char *text;   /* -f */
     const char *tokens; /* --tokens */
     const char *logits, *imatrix, *report, *sweep, *prompt, *choices;
-    uint64_t chunk;     /* 0: 512, or the context of the model where that is shorter */
-    uint64_t chunks;    /* 0: all */
-    uint64_t stride;    /* 0: chunks that do not overlap, scored from their middle on */
+    uint64_t chunk;  /* 0: what is usual, or the context of the model where that is shorter */
+    uint64_t chunks; /* 0: all */
+    uint64_t stride; /* 0: chunks that do not overlap, scored from their middle on */
     double until_error; /* share of the perplexity; 0: the whole text */
     uint64_t length;    /* -n */
     double temperature; /* 0: greedy */
@@ -28,6 +30,7 @@ struct request {
     enum quant_cpu cpu;
     int threads;
     bool tokenize, specials, recall, json, quiet, verbose, no_color;
+    bool given[MAX_OPTIONS]; /* by the number of the option */
 };
 
 /* ---- Output files (output.c) ---------------------------------------------------- */

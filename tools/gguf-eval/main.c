@@ -29,11 +29,15 @@ enum option_id {
     OPT_THREADS
 };
 
+_Static_assert(OPT_THREADS < MAX_OPTIONS, "room for every option");
+
 static const struct cli_option options[] = {
     {OPT_FILE, 'f', "file", "TEXT",
      "the text, UTF-8, packed by gzip or not; - is standard input", true},
     {OPT_CHUNK, 0, "chunk", "N",
-     "tokens of a chunk (512, or the model's context where that is shorter)", true},
+     "tokens of a chunk (512, with --recall 2048, or the model's context where that is "
+     "shorter)",
+     true},
     {OPT_CHUNKS, 0, "chunks", "N", "the first N chunks alone", true},
     {OPT_STRIDE, 0, "stride", "N",
      "windows of a chunk that move by N tokens, each scoring what is new, as Hugging Face does",
@@ -233,6 +237,34 @@ static struct mode find_mode(const struct request *r)
     return mode;
 }
 
+/* Options that say nothing but with --prompt, and those that say how a text is measured. */
+static const struct scope {
+    enum option_id id;
+    const char *option;
+    bool of_prompt;
+} scopes[] = {
+    {OPT_LENGTH, "-n", true},
+    {OPT_TEMPERATURE, "--temperature", true},
+    {OPT_SEED, "--seed", true},
+    {OPT_STRIDE, "--stride", false},
+    {OPT_UNTIL_ERROR, "--until-error", false},
+    {OPT_SWEEP, "--sweep", false},
+    {OPT_REPORT, "--report", false},
+};
+
+static void check_scopes(const struct request *r, const struct mode *mode)
+{
+    for (size_t i = 0; i < sizeof scopes / sizeof scopes[0]; i++) {
+        const struct scope *s = &scopes[i];
+        if (!r->given[s->id])
+            continue;
+        if (s->of_prompt && !r->prompt)
+            cli_die("%s needs --prompt", s->option);
+        if (!s->of_prompt && mode->option)
+            cli_die("%s and %s exclude each other", mode->option, s->option);
+    }
+}
+
 static void check_request(const struct request *r, const struct mode *mode)
 {
     if (mode->needs_text && !r->text)
@@ -245,9 +277,7 @@ static void check_request(const struct request *r, const struct mode *mode)
         cli_die("-f and --tokens exclude each other");
     if (r->imatrix && !r->sweep)
         cli_die("--imatrix needs --sweep");
-    if (mode->option && (r->sweep || r->report))
-        cli_die("%s and %s exclude each other", mode->option,
-                r->sweep ? "--sweep" : "--report");
+    check_scopes(r, mode);
     if (r->specials && !r->tokenize)
         cli_die("--specials needs --tokenize");
 }
@@ -255,6 +285,7 @@ static void check_request(const struct request *r, const struct mode *mode)
 static void take_options(struct cli *cli, struct request *r)
 {
     for (int id; (id = cli_next(cli)) != CLI_END;) {
+        r->given[id] = true;
         if (!take_flag(r, id) && !take_string(r, id, cli->value))
             take_number(r, id, cli->value);
     }

@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BYTES_OF_TOKEN 64 /* a text of so many bytes for each token is long enough */
+#define BYTES_OF_TOKEN 64   /* a text of so many bytes for each token is long enough */
+#define RECALL_CHUNK   2048 /* tokens, where nobody says otherwise */
 
 #define LENGTHS 4 /* from a quarter of the chunk to all of it */
 #define DEPTHS  5 /* 0, 25, 50, 75, 100 % of the text */
@@ -101,7 +102,8 @@ static void prepare(struct run *run, const struct request *r)
 {
     const struct tokenizer *t = run->subjects->tokenizer;
     uint32_t context = model_hparams(run->subjects->list[0].model)->context;
-    uint64_t chunk = r->chunk ? r->chunk : context && context < 2048 ? context : 2048;
+    uint64_t usual = context && context < RECALL_CHUNK ? context : RECALL_CHUNK;
+    uint64_t chunk = r->chunk ? r->chunk : usual;
     size_t least = (size_t)chunk / LENGTHS;
     if (!t)
         cli_die("%s: has no vocabulary to tokenize the text with", r->files[0]);
