@@ -1,4 +1,4 @@
-/* The levels of the processor: one row each, what it needs, and its table of kernels. */
+/* The levels of the processor: one row each, what it needs, and its tables of kernels. */
 #include "quant/cpu.h"
 
 #include <stddef.h>
@@ -11,6 +11,7 @@ struct level {
     const char *name;
     bool (*runs)(void);
     const struct quant_format *formats;
+    const struct quant_levels_format *levels;
     const struct quant_measure *measure;
 };
 
@@ -46,18 +47,18 @@ static bool runs_avx512(void)
 
 /* In the order of enum quant_cpu; a row without kernels is for another kind of machine. */
 static const struct level levels[] = {
-    {"scalar", always, quant_formats_scalar, &quant_measure_scalar},
+    {"scalar", always, quant_formats_scalar, quant_levels_scalar, &quant_measure_scalar},
 #ifdef QUANT_HAS_X86
-    {"avx2", runs_avx2, quant_formats_avx2, &quant_measure_avx2},
-    {"avx512", runs_avx512, quant_formats_avx512, &quant_measure_avx512},
+    {"avx2", runs_avx2, quant_formats_avx2, quant_levels_avx2, &quant_measure_avx2},
+    {"avx512", runs_avx512, quant_formats_avx512, quant_levels_avx512, &quant_measure_avx512},
 #else
-    {"avx2", NULL, NULL, NULL},
-    {"avx512", NULL, NULL, NULL},
+    {"avx2", NULL, NULL, NULL, NULL},
+    {"avx512", NULL, NULL, NULL, NULL},
 #endif
 #ifdef QUANT_HAS_NEON
-    {"neon", always, quant_formats_neon, &quant_measure_neon},
+    {"neon", always, quant_formats_neon, quant_levels_neon, &quant_measure_neon},
 #else
-    {"neon", NULL, NULL, NULL},
+    {"neon", NULL, NULL, NULL, NULL},
 #endif
 };
 #define N_LEVELS (sizeof levels / sizeof levels[0])
@@ -105,6 +106,17 @@ const struct quant_format *quant_format_at(uint32_t type, enum quant_cpu cpu)
 const struct quant_format *quant_format_find(uint32_t type)
 {
     return quant_format_at(type, quant_cpu_best());
+}
+
+const struct quant_levels_format *quant_levels_at(uint32_t type, enum quant_cpu cpu)
+{
+    if (!quant_cpu_runs(cpu))
+        return NULL;
+    for (const struct quant_levels_format *f = levels[cpu].levels; f->unpack; f++) {
+        if (f->type == type)
+            return f;
+    }
+    return NULL;
 }
 
 const struct quant_measure *quant_measure_at(enum quant_cpu cpu)

@@ -27,7 +27,8 @@ struct quant_levels_format {
     quant_levels_fn unpack;
 };
 
-/* The row of a type at a level of the processor; NULL where the type has no such form. */
+/* The row of a type with the kernels of a level of the processor; NULL where the type has no
+ * such form, and where this machine cannot run the level. */
 const struct quant_levels_format *quant_levels_at(uint32_t type, enum quant_cpu cpu);
 
 #endif

@@ -15,7 +15,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-enum { COLUMNS = KERNEL_ROW_COLUMNS, MAX_SUBS = COLUMNS / 16, N_LEVELS = 4 };
+enum { COLUMNS = KERNEL_ROW_COLUMNS, MAX_SUBS = COLUMNS / 16 };
 
 /* The forms that levels have (quant/levels.h). */
 static const struct form {
@@ -233,7 +233,7 @@ static int check_set(const struct problem *p, enum quant_cpu cpu,
 static int check_levels(const struct problem *p, int only)
 {
     int bad = 0;
-    for (int cpu = 0; cpu < N_LEVELS; cpu++) {
+    for (int cpu = 0; quant_cpu_name((enum quant_cpu)cpu); cpu++) {
         enum quant_cpu level = (enum quant_cpu)cpu;
         if (!quant_cpu_runs(level) || (only >= 0 && only != cpu))
             continue;
@@ -247,7 +247,7 @@ static int check_levels(const struct problem *p, int only)
 /* Names of the sets that run, to see that they do. */
 static void print_sets(int only)
 {
-    for (int cpu = 0; cpu < N_LEVELS; cpu++) {
+    for (int cpu = 0; quant_cpu_name((enum quant_cpu)cpu); cpu++) {
         if (!quant_cpu_runs((enum quant_cpu)cpu) || (only >= 0 && only != cpu))
             continue;
         const struct model_kernels8 *set = model_kernels8_of((enum quant_cpu)cpu);

@@ -25,8 +25,7 @@
 #define GOLDEN_ROWS    48
 #define GOLDEN_COLUMNS 512
 
-#define MAX_N    (40 * 128) /* elements of a row, at most */
-#define N_LEVELS 4
+#define MAX_N (40 * 128) /* elements of a row, at most */
 
 /* ---- Memory with a guard at both ends --------------------------------------------------- */
 
@@ -254,7 +253,7 @@ static void check_row(struct check *check, struct subject *s, size_t number,
                       XXH64_state_t *digest)
 {
     bool first = true;
-    for (int cpu = 0; cpu < N_LEVELS; cpu++) {
+    for (int cpu = 0; quant_cpu_name((enum quant_cpu)cpu); cpu++) {
         if (!is_run(check, cpu))
             continue;
         const struct quant_format *format = quant_format_at(s->type->id, (enum quant_cpu)cpu);
@@ -360,7 +359,7 @@ static void check_measure(struct check *check)
         struct measured expected = {{0, 0}, SIZE_MAX};
         fill_row(check->row.x, n, i % ROW_KINDS, i);
         fill_row(check->row.importance, n, i % ROW_KINDS, i + 1000);
-        for (int cpu = 0; cpu < N_LEVELS; cpu++) {
+        for (int cpu = 0; quant_cpu_name((enum quant_cpu)cpu); cpu++) {
             if (!is_run(check, cpu))
                 continue;
             struct measured found = measure_at(check, cpu, i, n);
@@ -416,7 +415,7 @@ static void bench_subject(struct check *check, struct subject *s)
     printf("%-8s %-8s %-8s", s->type->name,
            s->task == DECODE ? "decode" : quant_preset_name(s->preset),
            s->task == ENCODE_WEIGHED ? "weighed" : "-");
-    for (int cpu = 0; cpu < N_LEVELS; cpu++) {
+    for (int cpu = 0; quant_cpu_name((enum quant_cpu)cpu); cpu++) {
         const struct quant_format *format = quant_format_at(s->type->id, (enum quant_cpu)cpu);
         if (is_run(check, cpu))
             printf(" %s %8.4f", quant_cpu_name((enum quant_cpu)cpu),

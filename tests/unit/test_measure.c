@@ -1,4 +1,5 @@
 /* The sums of squares and the check for numbers, at every level of the processor. */
+#include "quant/levels.h"
 #include "quant/measure.h"
 
 #include <math.h>
@@ -7,8 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#define N     700 /* two pieces and a rest */
-#define LEVEL 4
+#define N 700 /* two pieces and a rest */
 
 static void fill(float x[N], float y[N], float scale)
 {
@@ -58,7 +58,7 @@ static void sums_are_those_of_the_definition(void **state)
         fill(x, y, scales[s]);
         for (size_t n = 0; n <= N; n += n < 40 ? 1 : 33) {
             const struct quant_sums expected = expected_sums(x, y, n);
-            for (int cpu = 0; cpu < LEVEL; cpu++) {
+            for (int cpu = 0; quant_cpu_name((enum quant_cpu)cpu); cpu++) {
                 const struct quant_measure *measure = quant_measure_at((enum quant_cpu)cpu);
                 struct quant_sums found = {0, 0};
                 if (!measure)
@@ -92,7 +92,7 @@ static void the_first_that_is_no_number_is_found(void **state)
     float x[N], y[N];
     (void)state;
     fill(x, y, 3.4e38f);
-    for (int cpu = 0; cpu < LEVEL; cpu++) {
+    for (int cpu = 0; quant_cpu_name((enum quant_cpu)cpu); cpu++) {
         const struct quant_measure *measure = quant_measure_at((enum quant_cpu)cpu);
         if (!measure)
             continue;
@@ -112,12 +112,25 @@ static void the_first_that_is_no_number_is_found(void **state)
     }
 }
 
+static void levels_that_cannot_run_have_no_kernels(void **state)
+{
+    (void)state;
+    for (int cpu = 0; quant_cpu_name((enum quant_cpu)cpu); cpu++) {
+        bool runs = quant_cpu_runs((enum quant_cpu)cpu);
+        assert_true(runs == (quant_format_at(GGUF_Q4_K, (enum quant_cpu)cpu) != NULL));
+        assert_true(runs == (quant_levels_at(GGUF_Q4_K, (enum quant_cpu)cpu) != NULL));
+        assert_true(runs == (quant_measure_at((enum quant_cpu)cpu) != NULL));
+        assert_null(quant_levels_at(GGUF_F32, (enum quant_cpu)cpu));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sums_are_those_of_the_definition),
         cmocka_unit_test(the_largest_floats_do_not_overflow),
         cmocka_unit_test(the_first_that_is_no_number_is_found),
+        cmocka_unit_test(levels_that_cannot_run_have_no_kernels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
