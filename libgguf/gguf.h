@@ -84,6 +84,9 @@ struct gguf_str {
 };
 
 bool gguf_str_equal(struct gguf_str a, const char *b);
+/* Below, at or above 0 as `a` comes before `b`, is equal or comes after: bytewise, of two that
+ * agree the shorter first. `data` may be NULL where the size is 0. */
+int gguf_str_compare(struct gguf_str a, struct gguf_str b);
 
 /* Copies `s` into `out` (terminated, at most `out_size` bytes) as printable UTF-8:
  * C0, DEL, C1 and bidi controls and invalid bytes become \n, \t, \xNN or \u{NNNN},

@@ -1,4 +1,4 @@
-/* Strings of a file made fit for a terminal. */
+/* Strings of a file: compared, and made fit for a terminal. */
 #include "libgguf/gguf.h"
 #include "libgguf/utf8.h"
 
@@ -8,6 +8,13 @@
 bool gguf_str_equal(struct gguf_str a, const char *b)
 {
     return a.size == strlen(b) && memcmp(a.data, b, a.size) == 0;
+}
+
+int gguf_str_compare(struct gguf_str a, struct gguf_str b)
+{
+    size_t shared = a.size < b.size ? a.size : b.size;
+    int order = shared ? memcmp(a.data, b.data, shared) : 0;
+    return order ? order : (a.size > b.size) - (a.size < b.size);
 }
 
 /* Writes the printable form of what is at `p` into `form` and returns how many bytes of

@@ -2,17 +2,13 @@
 #include "model/vocab.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 static int compare(const void *a, const void *b)
 {
     const struct prefix *x = a, *y = b;
-    size_t n = x->text.size < y->text.size ? x->text.size : y->text.size;
-    int order = memcmp(x->text.data, y->text.data, n);
+    int order = gguf_str_compare(x->text, y->text);
     if (order != 0)
         return order;
-    if (x->text.size != y->text.size)
-        return x->text.size < y->text.size ? -1 : 1;
     return x->id < y->id ? 1 : -1; /* of equal texts the last token counts */
 }
 

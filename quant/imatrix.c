@@ -133,16 +133,10 @@ enum gguf_status imatrix_reserve(struct quant_imatrix *imatrix, size_t count,
 
 /* ---- Open and look up ------------------------------------------------------------ */
 
-static int compare_names(struct gguf_str a, struct gguf_str b)
-{
-    int order = memcmp(a.data, b.data, a.size < b.size ? a.size : b.size);
-    return order ? order : (a.size > b.size) - (a.size < b.size);
-}
-
 static int compare_entries(const void *left, const void *right)
 {
     const struct imatrix_entry *const *a = left, *const *b = right;
-    return compare_names((*a)->row.name, (*b)->row.name);
+    return gguf_str_compare((*a)->row.name, (*b)->row.name);
 }
 
 static enum gguf_status sort_entries(struct quant_imatrix *imatrix, struct gguf_error *err)
@@ -256,7 +250,7 @@ const struct quant_importance *quant_imatrix_find(const struct quant_imatrix *im
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         const struct quant_importance *row = &imatrix->by_name[middle]->row;
-        int order = compare_names(name, row->name);
+        int order = gguf_str_compare(name, row->name);
         if (order == 0)
             return row;
         if (order < 0)

@@ -3,7 +3,6 @@
 #include "libgguf/error.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <xxhash.h>
 
 /* Units in flight besides those that are being read. */
@@ -27,8 +26,7 @@ struct verifier {
 
 static bool is_same_tensor(const struct gguf_tensor *t, struct gguf_str name, uint32_t type)
 {
-    return t->type == type && t->name.size == name.size &&
-           memcmp(t->name.data, name.data, name.size) == 0;
+    return t->type == type && gguf_str_compare(t->name, name) == 0;
 }
 
 static unsigned char *buffer_of(const struct verifier *v, uint64_t unit)

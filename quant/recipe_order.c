@@ -29,19 +29,12 @@ struct sort_key {
     uint32_t tensor;
 };
 
-static int compare_names(struct gguf_str a, struct gguf_str b)
-{
-    size_t shared = a.size < b.size ? a.size : b.size;
-    int order = shared ? memcmp(a.data, b.data, shared) : 0;
-    return order ? order : (a.size > b.size) - (a.size < b.size);
-}
-
 static int compare_keys(const void *left, const void *right)
 {
     const struct sort_key *a = left, *b = right;
     if (a->block != b->block)
         return a->block < b->block ? -1 : 1;
-    return compare_names(a->name, b->name);
+    return gguf_str_compare(a->name, b->name);
 }
 
 enum gguf_status recipe_order(const struct gguf *model, uint32_t *order, struct gguf_error *err)

@@ -68,24 +68,19 @@ uint64_t quant_tally_chunks(const struct quant_tally *tally, uint32_t chunk)
 
 /* ---- Entries --------------------------------------------------------------------- */
 
-static int compare_names(struct gguf_str a, struct gguf_str b)
-{
-    int order = memcmp(a.data, b.data, a.size < b.size ? a.size : b.size);
-    return order ? order : (a.size > b.size) - (a.size < b.size);
-}
-
 /* Index of the entry, or where it belongs. */
 static size_t place_of(const struct quant_tally *tally, struct gguf_str name, bool *found)
 {
     size_t low = 0, high = tally->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (compare_names(tally->entries[middle]->squares.name, name) < 0)
+        if (gguf_str_compare(tally->entries[middle]->squares.name, name) < 0)
             low = middle + 1;
         else
             high = middle;
     }
-    *found = low < tally->count && compare_names(tally->entries[low]->squares.name, name) == 0;
+    *found =
+        low < tally->count && gguf_str_compare(tally->entries[low]->squares.name, name) == 0;
     return low;
 }
 

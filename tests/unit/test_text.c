@@ -77,6 +77,19 @@ static void equality(void **state)
     assert_true(gguf_str_equal((struct gguf_str){"", 0}, ""));
 }
 
+static void order(void **state)
+{
+    static const struct gguf_str sorted[] = {{NULL, 0}, {"\0", 1}, {"a", 1}, {"a\0c", 3},
+                                             {"aB", 2}, {"ab", 2}, {"b", 1}, {"\xff", 1}};
+    (void)state;
+    for (size_t i = 0; i < sizeof sorted / sizeof sorted[0]; i++)
+        for (size_t k = 0; k < sizeof sorted / sizeof sorted[0]; k++) {
+            int found = gguf_str_compare(sorted[i], sorted[k]);
+            assert_int_equal((found > 0) - (found < 0), (i > k) - (i < k));
+        }
+    assert_int_equal(gguf_str_compare((struct gguf_str){"", 0}, sorted[0]), 0);
+}
+
 static void status_names(void **state)
 {
     (void)state;
@@ -117,9 +130,8 @@ static void messages(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(escapes),  cmocka_unit_test(every_room),
-        cmocka_unit_test(equality), cmocka_unit_test(status_names),
-        cmocka_unit_test(messages),
+        cmocka_unit_test(escapes), cmocka_unit_test(every_room),   cmocka_unit_test(equality),
+        cmocka_unit_test(order),   cmocka_unit_test(status_names), cmocka_unit_test(messages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

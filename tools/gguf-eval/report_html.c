@@ -145,8 +145,7 @@ static bool parse_name(struct gguf_str name, size_t *layer, struct gguf_str *kin
 static size_t find_column(struct map *map, struct gguf_str kind)
 {
     for (size_t i = 0; i < map->n_columns; i++) {
-        if (map->columns[i].size == kind.size &&
-            memcmp(map->columns[i].data, kind.data, kind.size) == 0)
+        if (gguf_str_compare(map->columns[i], kind) == 0)
             return i;
     }
     if (map->n_columns < MOST_COLUMNS)

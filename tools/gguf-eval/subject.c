@@ -53,7 +53,7 @@ static void compare_tokens(const struct subjects *subjects, const struct subject
     for (size_t id = 0; id < n; id++) {
         struct gguf_str a = tokenizer_token(subjects->tokenizer, (int32_t)id);
         struct gguf_str b = tokenizer_token(other, (int32_t)id);
-        if (a.size != b.size || memcmp(a.data, b.data, a.size) != 0)
+        if (gguf_str_compare(a, b) != 0)
             cli_die(
                 "%s: the vocabulary does not match: token %zu is \"%.*s\", and \"%.*s\" in %s",
                 s->name, id, (int)(b.size < 40 ? b.size : 40), b.data,

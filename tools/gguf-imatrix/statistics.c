@@ -89,9 +89,7 @@ static int compare(const void *left, const void *right)
     const struct statistics *a = left, *b = right;
     uint64_t layer_a, layer_b;
     struct gguf_str x = kind_of(a->of->name, &layer_a), y = kind_of(b->of->name, &layer_b);
-    int order = memcmp(x.data, y.data, x.size < y.size ? x.size : y.size);
-    if (order == 0 && x.size != y.size)
-        return x.size < y.size ? -1 : 1;
+    int order = gguf_str_compare(x, y);
     return order ? order : (layer_a > layer_b) - (layer_a < layer_b);
 }
 
@@ -99,8 +97,8 @@ static bool is_layer_before(const struct statistics *before, const struct statis
 {
     uint64_t a, b;
     struct gguf_str x = kind_of(before->of->name, &a), y = kind_of(s->of->name, &b);
-    return x.size == y.size && memcmp(x.data, y.data, x.size) == 0 && a + 1 == b &&
-           before->of->columns == s->of->columns && before->of->experts == s->of->experts;
+    return gguf_str_compare(x, y) == 0 && a + 1 == b && before->of->columns == s->of->columns &&
+           before->of->experts == s->of->experts;
 }
 
 static double cosine(const struct quant_squares *x, const struct quant_squares *y)

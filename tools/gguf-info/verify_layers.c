@@ -69,18 +69,12 @@ static bool parse_name(struct gguf_str name, struct part *out)
     return false;
 }
 
-static int compare_str(struct gguf_str a, struct gguf_str b)
-{
-    int order = memcmp(a.data, b.data, a.size < b.size ? a.size : b.size);
-    return order ? order : (a.size > b.size) - (a.size < b.size);
-}
-
 static int compare_parts(const void *a, const void *b)
 {
     const struct part *x = a, *y = b;
-    int order = compare_str(x->prefix, y->prefix);
+    int order = gguf_str_compare(x->prefix, y->prefix);
     if (order == 0)
-        order = compare_str(x->suffix, y->suffix);
+        order = gguf_str_compare(x->suffix, y->suffix);
     return order ? order : (x->layer > y->layer) - (x->layer < y->layer);
 }
 
@@ -125,7 +119,7 @@ static size_t layer_index(const struct group *g, uint64_t layer)
 static size_t run_end(const struct group *g, size_t i)
 {
     size_t end = i + 1;
-    while (end < g->n_parts && compare_str(g->parts[i].suffix, g->parts[end].suffix) == 0)
+    while (end < g->n_parts && gguf_str_compare(g->parts[i].suffix, g->parts[end].suffix) == 0)
         end++;
     return end;
 }
@@ -328,7 +322,7 @@ void verify_layers(struct verify *verify, const struct gguf *model)
     for (size_t i = 0, end; i < n; i = end) {
         struct group g;
         end = i + 1;
-        while (end < n && compare_str(parts[i].prefix, parts[end].prefix) == 0)
+        while (end < n && gguf_str_compare(parts[i].prefix, parts[end].prefix) == 0)
             end++;
         group_start(&g, parts + i, end - i);
         check_group(verify, model, &g);

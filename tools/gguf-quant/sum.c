@@ -71,12 +71,6 @@ static struct gguf_str group_of(struct gguf_str name)
     return (struct gguf_str){p, (size_t)(end - p)};
 }
 
-static int compare_names(struct gguf_str a, struct gguf_str b)
-{
-    int order = memcmp(a.data, b.data, a.size < b.size ? a.size : b.size);
-    return order ? order : (a.size > b.size) - (a.size < b.size);
-}
-
 static int by_first(const void *a, const void *b)
 {
     size_t x = ((const struct group *)a)->first, y = ((const struct group *)b)->first;
@@ -86,7 +80,7 @@ static int by_first(const void *a, const void *b)
 static int by_name(const void *a, const void *b)
 {
     const struct group *x = a, *y = b;
-    int order = compare_names(x->name, y->name);
+    int order = gguf_str_compare(x->name, y->name);
     return order ? order : by_first(a, b);
 }
 
@@ -107,7 +101,7 @@ static size_t join(struct group *groups, size_t n, const struct job *job)
     size_t used = 0;
     for (size_t i = 0; i < n; i++) {
         const struct quant_item *item = &job->items[groups[i].first];
-        if (used == 0 || compare_names(groups[used - 1].name, groups[i].name) != 0)
+        if (used == 0 || gguf_str_compare(groups[used - 1].name, groups[i].name) != 0)
             groups[used++] = groups[i];
         add_item(&groups[used - 1].sum, job, item);
         add_type(groups[used - 1].types, sizeof groups->types, type_name(item->choice.type));
