@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* The only state of the program's manners: its name, for messages. */
 static const char *program_name = "ggufkit";
@@ -52,6 +53,14 @@ void cli_die(const char *format, ...)
 void cli_die_memory(void)
 {
     cli_die("out of memory");
+}
+
+void cli_refuse_input(const char *output, const char *input)
+{
+    struct stat in, out;
+    if (input && output && stat(input, &in) == 0 && stat(output, &out) == 0 &&
+        in.st_dev == out.st_dev && in.st_ino == out.st_ino)
+        cli_die("%s: is the input %s itself; give the output another name", output, input);
 }
 
 void *cli_alloc(size_t count, size_t size)

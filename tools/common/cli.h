@@ -61,8 +61,7 @@ void cli_start(struct cli *cli, const struct cli_program *program, int argc, cha
 /* The next option's id with its value in cli->value, or CLI_END when only the positional
  * arguments are left (cli_positionals). Options and positionals may be mixed. An unknown
  * option, a missing value or a processor that this is not is a message and exit 2; -h, --help,
- * --version, --man and
- * --completion print and exit 0. */
+ * --version, --man and --completion print and exit 0. */
 int cli_next(struct cli *cli);
 
 /* The positional arguments after CLI_END. Fewer than `least` or more than `most`: a
@@ -96,7 +95,11 @@ void cli_warning(const char *format, ...) CLI_PRINTF(1, 2);
 void cli_die(const char *format, ...) CLI_PRINTF(1, 2) CLI_NORETURN;
 void cli_die_memory(void) CLI_NORETURN;
 
-/* malloc, calloc and realloc that end the program when there is no memory. */
+/* Dies if `output` is the file `input`, under whatever name: making it would destroy it. Either
+ * may be NULL. */
+void cli_refuse_input(const char *output, const char *input);
+
+/* Zeroed memory, and realloc; both end the program when there is none. */
 void *cli_alloc(size_t count, size_t size);
 void *cli_grow(void *old, size_t count, size_t size);
 

@@ -10,8 +10,7 @@
 #include "libgguf/utf8.h"
 #include "tools/common/cli.h"
 
-#define READ_STEP   (1u << 20)
-#define USUAL_CHUNK 512 /* tokens */
+#define READ_STEP (1u << 20)
 
 static gzFile open_text(const char *path)
 {
@@ -122,6 +121,11 @@ void text_read_ids(const char *path, struct token_list *list)
         cli_die("%s: there are no token ids in it", path);
 }
 
+struct gguf_str text_str(const char *text)
+{
+    return (struct gguf_str){text, strlen(text)};
+}
+
 /* ---- Texts and models ----------------------------------------------------------- */
 
 enum model_activations parse_activations(const char *value)
@@ -145,6 +149,8 @@ uint64_t parse_chunks(const char *value)
 
 void die_of(const char *name, const struct gguf_error *err)
 {
+    if (strncmp(err->message, name, strlen(name)) == 0)
+        cli_die("%s", err->message);
     cli_die("%s: %s", name, err->message);
 }
 

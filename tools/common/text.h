@@ -7,6 +7,11 @@
 #include "model/tokenizer.h"
 #include "tools/common/cli.h"
 
+#define USUAL_CHUNK 512 /* tokens of a chunk, where nobody says otherwise */
+
+/* A C string, borrowed. */
+struct gguf_str text_str(const char *text);
+
 struct text {
     char *data;
     size_t size;
@@ -25,7 +30,8 @@ enum model_activations parse_activations(const char *value);
 uint64_t parse_chunk(const char *value);
 uint64_t parse_chunks(const char *value);
 
-/* Dies with the name of what failed. */
+/* Dies with the name of what failed, unless the message begins with it already: what is wrong
+ * with the contents of a file is said without its name. */
 void die_of(const char *name, const struct gguf_error *err) CLI_NORETURN;
 struct gguf *open_file(const char *path, unsigned flags);
 /* The tokenizer of a file; a message and exit 2 where it has none. */

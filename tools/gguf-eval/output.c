@@ -57,13 +57,6 @@ static bool give_name(const char *path)
     return named;
 }
 
-static void refuse_input(const char *path, const struct stat *out, const char *input)
-{
-    struct stat in;
-    if (input && stat(input, &in) == 0 && in.st_dev == out->st_dev && in.st_ino == out->st_ino)
-        cli_die("%s: is the input %s itself; give the output another name", path, input);
-}
-
 /* Dies if the path is one of the inputs, which would be lost, or a folder. */
 static void check_path(const char *path, const struct request *r)
 {
@@ -74,9 +67,9 @@ static void check_path(const char *path, const struct request *r)
     if (S_ISDIR(out.st_mode))
         cli_die("%s: is a folder", path);
     for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++)
-        refuse_input(path, &out, inputs[i]);
+        cli_refuse_input(path, inputs[i]);
     for (int i = 0; i < r->n_files; i++)
-        refuse_input(path, &out, r->files[i]);
+        cli_refuse_input(path, r->files[i]);
 }
 
 /* A hidden file beside `path`; NULL with errno. */

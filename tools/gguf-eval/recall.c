@@ -8,7 +8,6 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define BYTES_OF_TOKEN 64   /* a text of so many bytes for each token is long enough */
 #define RECALL_CHUNK   2048 /* tokens, where nobody says otherwise */
@@ -72,11 +71,6 @@ static void encode(const struct run *run, struct gguf_str text, struct token_lis
     }
 }
 
-static struct gguf_str str(const char *text)
-{
-    return (struct gguf_str){text, strlen(text)};
-}
-
 static size_t overhead(const struct pieces *p)
 {
     return 1 + p->statement.count + p->question.count + p->answer.count;
@@ -109,9 +103,9 @@ static void prepare(struct run *run, const struct request *r)
         cli_die("%s: has no vocabulary to tokenize the text with", r->files[0]);
     run->bos = tokenizer_adds_bos(t) ? tokenizer_special(t, TOKENIZER_BOS) : TOKENIZER_NONE;
     for (size_t f = 0; f < FACTS; f++) {
-        encode(run, str(facts[f].statement), &run->pieces[f].statement);
-        encode(run, str(facts[f].question), &run->pieces[f].question);
-        encode(run, str(facts[f].answer), &run->pieces[f].answer);
+        encode(run, text_str(facts[f].statement), &run->pieces[f].statement);
+        encode(run, text_str(facts[f].question), &run->pieces[f].question);
+        encode(run, text_str(facts[f].answer), &run->pieces[f].answer);
         if (overhead(&run->pieces[f]) > least)
             least = overhead(&run->pieces[f]);
     }

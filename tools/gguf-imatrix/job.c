@@ -8,29 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define USUAL_CHUNK 512 /* tokens, where neither an option nor a file says */
-
-static struct gguf_str str(const char *text)
-{
-    return (struct gguf_str){text, strlen(text)};
-}
-
-/* What is wrong with the contents of a file is said without its name. */
-static CLI_NORETURN void die_naming(const char *path, const struct gguf_error *err)
-{
-    if (strncmp(err->message, path, strlen(path)) == 0)
-        cli_die("%s", err->message);
-    die_of(path, err);
-}
-
 /* ---- The output ------------------------------------------------------------------ */
-
-static void refuse_input(const char *path, const struct stat *out, const char *input)
-{
-    struct stat in;
-    if (input && stat(input, &in) == 0 && in.st_dev == out->st_dev && in.st_ino == out->st_ino)
-        cli_die("%s: is the input %s itself; give the output another name", path, input);
-}
 
 /* Dies if the folder of the output is not there, before the work is done. */
 static void check_folder(const char *path)
@@ -53,10 +31,10 @@ static void check_output(const struct request *r)
         return;
     if (!S_ISREG(out.st_mode))
         cli_die("%s: cannot be written: not a regular file", r->output);
-    refuse_input(r->output, &out, r->calibration.model);
-    refuse_input(r->output, &out, r->calibration.text);
+    cli_refuse_input(r->output, r->calibration.model);
+    cli_refuse_input(r->output, r->calibration.text);
     for (size_t i = 0; i < r->n_inputs; i++)
-        refuse_input(r->output, &out, r->inputs[i]);
+        cli_refuse_input(r->output, r->inputs[i]);
 }
 
 static volatile sig_atomic_t caught_signal, is_saving;
@@ -87,13 +65,13 @@ static void save(const struct job *job)
                                   .chunk = job->chunk,
                                   .is_legacy = r->is_legacy};
     if (r->calibration.text) {
-        origin.text = str(job->calibration.text_print);
-        origin.model = str(job->calibration.model_print);
+        origin.text = text_str(job->calibration.text_print);
+        origin.model = text_str(job->calibration.model_print);
         origin.done = (uint32_t)job->done;
     }
     is_saving = 1;
     if (quant_imatrix_write(job->tally, r->output, &origin, &err) != GGUF_OK)
-        die_naming(r->output, &err);
+        die_of(r->output, &err);
     is_saving = 0;
 }
 
@@ -110,7 +88,7 @@ static const struct quant_imatrix *open_imatrix(struct job *job, const char *pat
     struct gguf_error err;
     struct quant_imatrix *imatrix;
     if (quant_imatrix_open(&imatrix, path, &err) != GGUF_OK)
-        die_naming(path, &err);
+        die_of(path, &err);
     job->opened = cli_grow(job->opened, job->n_opened + 1, sizeof(*job->opened));
     job->opened[job->n_opened++] = imatrix;
     return imatrix;
@@ -121,7 +99,7 @@ static void merge(struct job *job, const struct quant_imatrix *imatrix, const ch
     const struct quant_origin *origin = quant_imatrix_origin(imatrix);
     struct gguf_error err;
     if (quant_tally_merge(job->tally, imatrix, job->chunk, &err) != GGUF_OK)
-        die_naming(path, &err);
+        die_of(path, &err);
     for (size_t i = 0; i < origin->n_datasets; i++)
         add_dataset(job, origin->datasets[i]);
 }
@@ -188,7 +166,7 @@ static void take_inputs(struct job *job)
     if (r->resume)
         resume(job);
     if (r->calibration.text && job->start == 0)
-        add_dataset(job, str(r->calibration.text));
+        add_dataset(job, text_str(r->calibration.text));
 }
 
 /* ---- The text -------------------------------------------------------------------- */
@@ -206,7 +184,7 @@ static void evaluate(struct job *job)
         fresh++;
         if (r->save_every && fresh % r->save_every == 0 && fresh < total)
             save(job);
-        progress_update(&progress, fresh * c->chunk, str(""));
+        progress_update(&progress, fresh * c->chunk, text_str(""));
     }
     progress_end(&progress);
     job->seconds = term_seconds() - start;

@@ -3,12 +3,6 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
-
-static struct gguf_str str(const char *text)
-{
-    return (struct gguf_str){text, strlen(text)};
-}
 
 /* ---- Experts --------------------------------------------------------------------- */
 
@@ -85,7 +79,7 @@ static void print_summary(const struct job *job)
     printf("%-8s%zu\n", "tensors", quant_tally_count(job->tally));
     if (r->output) {
         printf("%-8s", "output");
-        term_print_str(stdout, str(r->output), 0);
+        term_print_str(stdout, text_str(r->output), 0);
         fputs(r->is_legacy ? ", legacy form\n" : "\n", stdout);
     }
 }
@@ -135,9 +129,9 @@ void report_json(const struct job *job)
     const struct request *r = job->request;
     cJSON *root = json_object();
     if (r->calibration.model)
-        json_str(root, "model", str(r->calibration.model));
+        json_str(root, "model", text_str(r->calibration.model));
     if (r->output)
-        json_str(root, "output", str(r->output));
+        json_str(root, "output", text_str(r->output));
     cJSON *datasets = json_add_array(root, "datasets");
     for (size_t i = 0; i < job->n_datasets; i++)
         json_str(datasets, NULL, job->datasets[i]);

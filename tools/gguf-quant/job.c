@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define IMATRIX_TEXT_MAX 127 /* bytes that engines keep of a provenance string */
@@ -21,11 +20,6 @@ uint64_t job_item_bytes(const struct job *job, const struct quant_item *item)
     uint64_t bytes = 0;
     gguf_type_bytes(item->choice.type, job_tensor(job, item)->elements, &bytes);
     return bytes;
-}
-
-static struct gguf_str str(const char *text)
-{
-    return (struct gguf_str){text, strlen(text)};
 }
 
 static void must(enum gguf_status status, const struct gguf_error *err)
@@ -72,20 +66,12 @@ static bool is_tensor(const struct gguf *model, struct gguf_str name)
     return gguf_tensor_find(model, text) != NULL;
 }
 
-/* What is wrong with the contents of a file is said without its name. */
-static CLI_NORETURN void die_naming(const char *path, const struct gguf_error *err)
-{
-    if (strncmp(err->message, path, strlen(path)) == 0)
-        cli_die("%s", err->message);
-    cli_die("%s: %s", path, err->message);
-}
-
 static void open_imatrix(struct job *job)
 {
     struct gguf_error err;
     const char *path = job->request->imatrix;
     if (quant_imatrix_open(&job->imatrix, path, &err))
-        die_naming(path, &err);
+        die_of(path, &err);
 }
 
 static void run_calibration(struct calibration *c, bool quiet)
@@ -94,7 +80,7 @@ static void run_calibration(struct calibration *c, bool quiet)
     progress_start(&progress, "tokens", c->chunks * c->chunk, quiet);
     for (size_t i = 0; i < c->chunks; i++) {
         calibration_chunk(c, i);
-        progress_update(&progress, (i + 1) * c->chunk, str("calibrating"));
+        progress_update(&progress, (i + 1) * c->chunk, text_str("calibrating"));
     }
     progress_end(&progress);
 }
@@ -109,7 +95,7 @@ static void calibrate(struct job *job)
                                                 .chunks = r->chunks,
                                                 .threads = r->threads,
                                                 .cpu = r->cpu};
-    const struct gguf_str text = str(r->calibrate);
+    const struct gguf_str text = text_str(r->calibrate);
     struct quant_origin origin = {.datasets = &text, .n_datasets = 1};
     struct calibration c;
     struct quant_tally *tally;
@@ -214,7 +200,7 @@ static void set_provenance(struct job *job)
     struct gguf_str dataset = quant_imatrix_dataset(job->imatrix);
     uint64_t chunks = quant_imatrix_chunks(job->imatrix);
     if (job->request->imatrix)
-        set_string(job, "quantize.imatrix.file", shortened(str(job->request->imatrix)));
+        set_string(job, "quantize.imatrix.file", shortened(text_str(job->request->imatrix)));
     if (dataset.size)
         set_string(job, "quantize.imatrix.dataset", shortened(dataset));
     set_u32(job, "quantize.imatrix.entries_count", job->imatrix_entries);
@@ -249,23 +235,13 @@ static void declare_output(struct job *job)
     must(gguf_writer_total_bytes(job->writer, &job->output_bytes, &err), &err);
 }
 
-static void refuse_same(const char *output, const struct stat *out, const char *input)
-{
-    struct stat in;
-    if (input && stat(input, &in) == 0 && in.st_dev == out->st_dev && in.st_ino == out->st_ino)
-        cli_die("%s is an input (%s): give the output another name", output, input);
-}
-
 /* An output that is one of the inputs would be destroyed by its own making. */
 static void refuse_input_as_output(const struct job *job, const char *output)
 {
-    struct stat out;
-    if (!output || stat(output, &out) != 0)
-        return;
     for (size_t i = 0; i < gguf_file_count(job->model); i++)
-        refuse_same(output, &out, gguf_file_at(job->model, i)->path);
-    refuse_same(output, &out, job->request->imatrix);
-    refuse_same(output, &out, job->request->calibrate);
+        cli_refuse_input(output, gguf_file_at(job->model, i)->path);
+    cli_refuse_input(output, job->request->imatrix);
+    cli_refuse_input(output, job->request->calibrate);
 }
 
 static void open_model(struct job *job)
@@ -381,7 +357,7 @@ static bool show_progress(void *context, uint64_t done, struct gguf_str tensor)
     char text[192];
     snprintf(text, sizeof text, "%s%.*s", watch->verifying ? "reading back " : "",
              (int)tensor.size, tensor.data);
-    progress_update(&watch->progress, done, str(text));
+    progress_update(&watch->progress, done, text_str(text));
     return !caught_signal;
 }
 
