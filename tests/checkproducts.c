@@ -349,7 +349,7 @@ static bool check_float_rows(const struct floats *p, const struct model_kernels 
 static int check_floats(const struct floats *p, int only)
 {
     int bad = 0;
-    for (int cpu = 0; cpu < N_LEVELS; cpu++) {
+    for (int cpu = 0; quant_cpu_name((enum quant_cpu)cpu); cpu++) {
         enum quant_cpu level = (enum quant_cpu)cpu;
         if (!quant_cpu_runs(level) || (only >= 0 && only != cpu))
             continue;
