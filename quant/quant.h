@@ -85,11 +85,12 @@ size_t quant_find_invalid(uint32_t type, const void *blocks, size_t n_blocks);
 /* A name that a user gives ("Q4_K_M"), and what it stands for. */
 struct quant_mix {
     const char *name;
-    const char *alias;   /* a second name ("Q4_K"), or NULL */
-    uint32_t file_type;  /* general.file_type; QUANT_TYPE_NONE (COPY): the source's */
-    uint32_t base;       /* type of most tensors; QUANT_TYPE_NONE: not one of today's */
-    bool can_encode;     /* false: known by name alone, cannot be made here */
-    const char *summary; /* one line for people */
+    const char *alias;     /* a second name ("Q4_K"), or NULL */
+    uint32_t file_type;    /* general.file_type; QUANT_TYPE_NONE (COPY): the source's */
+    uint32_t base;         /* type of most tensors; QUANT_TYPE_NONE: not one of today's */
+    bool can_encode;       /* false: known by name alone, cannot be made here */
+    bool wants_importance; /* can be made, but is of little use without */
+    const char *summary;   /* one line for people */
 };
 
 /* By position: those that can be made come first. NULL past the end. */

@@ -549,6 +549,7 @@ static void mixes_by_name_and_number(void **state)
         assert_ptr_equal(quant_mix_by_name(mix->name), mix);
         assert_true(mix->base == QUANT_TYPE_NONE || gguf_type_find(mix->base) != NULL);
         assert_true(strlen(mix->summary) > 0);
+        assert_true(mix->wants_importance == (strcmp(mix->name, "Q2_K_S") == 0));
     }
     assert_null(quant_mix_at(SIZE_MAX));
 }

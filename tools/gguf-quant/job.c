@@ -140,14 +140,14 @@ static void assign_importance(struct job *job, struct quant_item *item)
         item->importance = quant_imatrix_find(job->imatrix, name);
 }
 
-/* The mix with the fewest bits is of little use without importance, and llama-quantize
- * refuses to make it so. */
+/* What is of little use without importance llama-quantize refuses to make so. */
 static void warn_without_importance(const struct job *job)
 {
-    enum { FILE_TYPE_Q2_K_S = 21 };
-    if (job->request->recipe.mix->file_type == FILE_TYPE_Q2_K_S && !job->imatrix)
-        cli_warning("Q2_K_S without an importance matrix (--imatrix, --calibrate) loses much; "
-                    "Q2_K loses less");
+    const struct quant_mix *mix = job->request->recipe.mix;
+    if (mix->wants_importance && !job->imatrix)
+        cli_warning("%s without an importance matrix (--imatrix, --calibrate) loses much; %s "
+                    "loses less",
+                    mix->name, gguf_type_find(mix->base)->name);
 }
 
 /* ---- Plan ------------------------------------------------------------------------ */
