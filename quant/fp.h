@@ -23,6 +23,8 @@ static inline uint32_t fp_to_bits(float f)
     return bits;
 }
 
+#define FP16_MAX 65504.0f /* the largest half that is finite */
+
 /*
  * Half precision to float. The exponent is moved into place by integer shifts and the
  * bias corrected by an addition; subnormals go through the magic number 2^-14, whose

@@ -414,7 +414,8 @@ LANES_OP lanes_mask differ(lanes a, lanes b)
 }
 
 /* Which blocks are neither rounded to nearest nor clearly better: sums in float cannot tell
- * what is almost the same, nor elements beyond the limit of a group. */
+ * what is almost the same, nor elements beyond the limit of a group. A d near the
+ * largest half is doubtful too: there the search was cut off. */
 LANES_OP void find_doubtful(const struct job *job, const struct task *task,
                             group_floats *doubtful)
 {

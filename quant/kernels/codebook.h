@@ -22,11 +22,15 @@ struct codebook {
     uint8_t code[32]; /* what is stored for them */
 };
 
+/* clang-format off */
+#define IQ4_LEVELS -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113
+/* clang-format on */
+
 static const struct codebook codebook_iq4 = {
     0.0895f,
     0.00023f,
     7.339f,
-    {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113, 113},
+    {IQ4_LEVELS, 113},
     3,
     {0, 0, 1, 0,  0,  2, 0,  3, 0,  4, 0, 5,  0, 6, 7, 0,
      8, 9, 0, 10, 11, 0, 12, 0, 13, 0, 0, 14, 0, 0, 15},

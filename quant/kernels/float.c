@@ -20,15 +20,14 @@ QUANT_ENCODER(f32, any)
 }
 
 /* What is too large for half precision becomes its largest finite value: an infinity
- * would make the model useless. */
-#define HALF_MAX 65504.0f
-
-/* Eight at a time or four, for which compilers do not find the instructions. Returns how many
+ * would make the model useless.
+ *
+ * Eight at a time or four, for which compilers do not find the instructions. Returns how many
  * it did. */
 #if defined(__F16C__)
 static size_t floats_to_halves(const float *x, uint16_t *halves, size_t n)
 {
-    const __m256 limit = _mm256_set1_ps(HALF_MAX), low = _mm256_set1_ps(-HALF_MAX);
+    const __m256 limit = _mm256_set1_ps(FP16_MAX), low = _mm256_set1_ps(-FP16_MAX);
     size_t i = 0;
     for (; i + 8 <= n; i += 8) {
         __m256 v = _mm256_min_ps(limit, _mm256_max_ps(low, _mm256_loadu_ps(x + i)));
@@ -39,7 +38,7 @@ static size_t floats_to_halves(const float *x, uint16_t *halves, size_t n)
 #elif defined(QUANT_NEON)
 static size_t floats_to_halves(const float *x, uint16_t *halves, size_t n)
 {
-    const float32x4_t limit = vdupq_n_f32(HALF_MAX), low = vdupq_n_f32(-HALF_MAX);
+    const float32x4_t limit = vdupq_n_f32(FP16_MAX), low = vdupq_n_f32(-FP16_MAX);
     size_t i = 0;
     for (; i + 4 <= n; i += 4) {
         float32x4_t v = vminq_f32(limit, vmaxq_f32(low, vld1q_f32(x + i)));
@@ -70,7 +69,7 @@ QUANT_ENCODER(f16, any)
     uint16_t *b = blocks;
     (void)importance;
     for (size_t i = floats_to_halves(x, b, n); i < n; i++) {
-        float v = x[i] > HALF_MAX ? HALF_MAX : x[i] < -HALF_MAX ? -HALF_MAX : x[i];
+        float v = x[i] > FP16_MAX ? FP16_MAX : x[i] < -FP16_MAX ? -FP16_MAX : x[i];
         b[i] = fp16_from_float(v);
     }
 }

@@ -8,8 +8,7 @@
 
 #define SUB 32 /* elements of a block of IQ4_NL and of a sub-block of IQ4_XS */
 
-static const int8_t levels[BYTES] = {-127, -104, -83, -65, -49, -35, -22, -10,
-                                     1,    13,   25,  38,  53,  69,  89,  113};
+static const int8_t levels[BYTES] = {IQ4_LEVELS};
 
 static inline void decode_sub(const uint8_t qs[16], float scale, float *out)
 {

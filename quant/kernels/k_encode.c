@@ -3,13 +3,12 @@
 
 /* ---- Weights --------------------------------------------------------------------------- */
 
-/* Square of the root mean square of each super-block, times the type's factor. */
-static void super_sigma2(const struct k_shape *shape, const struct group *g,
-                         group_floats *sigma2)
+/* *sigma2 holds the sums of squares of the blocks; becomes the square of the root mean square
+ * of each super-block, times the type's factor. */
+static void super_sigma2(const struct k_shape *shape, group_floats *sigma2)
 {
     const size_t n = (size_t)shape->n_sub;
     const float factor = (float)shape->sigma_factor / QK_K;
-    group_squares(g, sigma2);
     for (size_t first = 0; first < GROUP; first += n)
         part_fill(sigma2, first, n, part_sum(sigma2, first, n) * factor);
 }
@@ -20,7 +19,7 @@ static void weigh(const struct k_shape *shape, struct group *g)
     group_squares(g, &squares);
     if (g->weighted) {
         group_normalise(g, (size_t)shape->n_sub);
-        super_sigma2(shape, g, &squares);
+        super_sigma2(shape, &squares);
         group_weigh_importance(g, shape->sigma_factor ? &squares : NULL);
     } else {
         group_weigh_magnitude(g, &squares, shape->power, shape->s);
@@ -131,7 +130,7 @@ struct result {
 
 static bool has_largest_d(const struct k_job *job, size_t first)
 {
-    return fabsf(job->nearest.d.of[first]) >= 65504;
+    return fabsf(job->nearest.d.of[first]) >= FP16_MAX;
 }
 
 /* Doubtful is what is not clearly better than rounding to nearest: sums in float cannot tell
@@ -156,7 +155,7 @@ static void take_largest(const struct k_shape *shape, const float *x, struct k_p
     const size_t len = QK_K / (size_t)shape->n_sub;
     const float lo = (float)shape->scale_lo, hi = (float)shape->scale_hi;
     const float level_lo = (float)shape->level_lo;
-    const float d = copysignf(65504, extreme_of(x, QK_K) / level_lo / lo);
+    const float d = copysignf(FP16_MAX, extreme_of(x, QK_K) / level_lo / lo);
     out->d = fp16_from_float(d);
     for (size_t j = 0; j < (size_t)shape->n_sub; j++) {
         const float scale = extreme_of(x + j * len, len) / level_lo / d;
@@ -176,12 +175,13 @@ static void take_nearest(const struct k_job *job, const struct k_shape *shape, s
 static void store_super(const struct k_encoder *e, const struct k_job *job, size_t k,
                         const struct result *result, const struct super *super, void *block)
 {
+    const struct k_shape *shape = &e->type->shape;
     struct k_fields fields, nearest;
-    take_params(e->shape, result->params, k, result->sign, &fields.params);
-    take_levels(e->shape, super->x, &fields.params, fields.level);
+    take_params(shape, result->params, k, result->sign, &fields.params);
+    take_levels(shape, super->x, &fields.params, fields.level);
     if (result->doubtful) {
-        take_nearest(job, e->shape, k, super->x, &nearest);
-        if (true_error(e->shape, super, &nearest) < true_error(e->shape, super, &fields))
+        take_nearest(job, shape, k, super->x, &nearest);
+        if (true_error(shape, super, &nearest) < true_error(shape, super, &fields))
             fields = nearest;
     }
     e->type->pack(&fields, block);
@@ -192,30 +192,32 @@ static void store_super(const struct k_encoder *e, const struct k_job *job, size
 static void find_results(const struct k_encoder *e, struct k_job *job,
                          struct result results[SUPERS_MAX])
 {
+    const struct k_shape *shape = &e->type->shape;
     float best[SUPERS_MAX], nearest[SUPERS_MAX], reference[SUPERS_MAX] = {0};
     e->nearest(job);
-    bounds(e->shape, &job->g, &job->nearest, nearest);
+    bounds(shape, &job->g, &job->nearest, nearest);
     if (e->reference) {
         e->reference(job);
-        bounds(e->shape, &job->g, &job->reference, reference);
+        bounds(shape, &job->g, &job->reference, reference);
     }
     e->search(job);
-    bounds(e->shape, &job->g, &job->best, best);
-    for (size_t k = 0; k < k_supers(e->shape); k++) {
+    bounds(shape, &job->g, &job->best, best);
+    for (size_t k = 0; k < k_supers(shape); k++) {
         const bool fallback = e->reference && job->reference.error[k] < job->best.error[k];
         const float bound = fallback ? reference[k] : best[k];
         results[k].params = fallback ? &job->reference : &job->best;
         results[k].sign = fallback ? 1 : job->sign[k];
-        results[k].doubtful = is_doubtful(job, k * (size_t)e->shape->n_sub, bound, nearest[k]);
+        results[k].doubtful = is_doubtful(job, k * (size_t)shape->n_sub, bound, nearest[k]);
     }
 }
 
 static void encode_group(const struct k_encoder *e, struct k_job *job, const struct super *row,
                          size_t supers, uint8_t *blocks)
 {
+    const struct k_shape *shape = &e->type->shape;
     struct result results[SUPERS_MAX];
-    group_load(&job->g, row->x, row->importance, supers * (size_t)e->shape->n_sub);
-    weigh(e->shape, &job->g);
+    group_load(&job->g, row->x, row->importance, supers * (size_t)shape->n_sub);
+    weigh(shape, &job->g);
     find_results(e, job, results);
     for (size_t k = 0; k < supers; k++) {
         const size_t at = k * QK_K;
@@ -227,11 +229,12 @@ static void encode_group(const struct k_encoder *e, struct k_job *job, const str
 void k_encode(const struct k_encoder *e, const float *x, const float *importance,
               uint8_t *blocks, size_t n)
 {
+    const struct k_shape *shape = &e->type->shape;
     struct k_job job;
-    const size_t step = k_supers(e->shape) * QK_K;
-    job.g.len = QK_K / (size_t)e->shape->n_sub;
+    const size_t step = k_supers(shape) * QK_K;
+    job.g.len = QK_K / (size_t)shape->n_sub;
     for (size_t i = 0; i < n; i += step) {
-        const size_t supers = n - i < step ? (n - i) / QK_K : k_supers(e->shape);
+        const size_t supers = n - i < step ? (n - i) / QK_K : k_supers(shape);
         const struct super row = {x + i, importance ? importance + i : NULL};
         encode_group(e, &job, &row, supers, blocks + i / QK_K * e->type->block_bytes);
     }

@@ -18,7 +18,7 @@
 /* The nearest half-precision number that is finite. */
 static inline float k_half(float v)
 {
-    const float clipped = v > 65504 ? 65504 : v < -65504 ? -65504 : v;
+    const float clipped = v > FP16_MAX ? FP16_MAX : v < -FP16_MAX ? -FP16_MAX : v;
     return fp16_to_float(fp16_from_float(clipped));
 }
 
@@ -131,7 +131,6 @@ struct k_job {
 /* One type and preset. */
 struct k_encoder {
     const struct k_type *type;
-    const struct k_shape *shape;
     void (*nearest)(struct k_job *job);
     /* What llama-quantize's search would choose, of the group before `search`: for a preset
      * that is never to be worse. NULL: not asked for. */
@@ -177,8 +176,7 @@ void k_encode(const struct k_encoder *encoder, const float *x, const float *impo
     }                                                                                          \
     QUANT_ENCODER(name, preset)                                                                \
     {                                                                                          \
-        static const struct k_encoder encoder = {&k_type_##name, &shape_##name,                \
-                                                 nearest_##name, reference,                    \
+        static const struct k_encoder encoder = {&k_type_##name, nearest_##name, reference,    \
                                                  search_##name##_##preset};                    \
         k_encode(&encoder, x, importance, blocks, n);                                          \
     }

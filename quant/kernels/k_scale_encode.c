@@ -4,8 +4,9 @@
  * (a) The best scale of each sub-block by itself, of either sign; (b) of a row of values for d
  * the one for which integer scales come closest, by the curvature of the error around each
  * sub-block's best scale; (c) for each sub-block the best integer next to it by the true
- * error; (d) d refitted to the integers by least squares, and (c) again. The weights and the
- * bound are those of k_line_encode.c, with the square of an element for its magnitude.
+ * error; (d) d refitted to the integers by least squares, and (c) again. The weights are those
+ * of the type's row in k_quants.h (none for IQ4_XS without importance); the bound is that of
+ * k_encode.c.
  */
 #include "quant/kernels/fit_scale.h"
 #include "quant/kernels/formats.h"
@@ -14,11 +15,11 @@
 /* How much is searched: one row a preset. */
 struct plan {
     int ends; /* places where the extreme element lands, at either end of the range: */
-    float beyond, step;     /* the first beyond the end, the others further in */
-    int repeats;            /* times that the best scales are rounded again */
-    int starts;             /* values of d, for either sign: */
-    float widest, narrower; /* see best_start */
-    int scales;             /* integers that are tried for each sign of each sub-block */
+    float beyond, step;      /* the first beyond the end, the others further in */
+    int repeats;             /* times that the best scales are rounded again */
+    int starts;              /* values of d, for either sign: */
+    float widest, step_down; /* see best_start */
+    int scales;              /* integers that are tried for each sign of each sub-block */
     int refits;
 };
 
@@ -107,9 +108,9 @@ LANES_OP lanes least_loss(const struct k_shape *shape, const struct wishes *w, s
     return least;
 }
 
-/* The d that loses least in the super-block whose first lane is `first`, of those that make
- * the widest wish `widest`, `widest` - `narrower` and so on integer steps. More than there are
- * cuts that one short for the sake of the others. */
+/* The best d of a super-block whose first lane is `first`. Start i puts the widest wish on the
+ * integer `widest` - i * `step_down`, for either sign. An integer past scale_hi means that this
+ * wish is cut short so that the others fit better. */
 LANES_OP float best_start(const struct k_shape *shape, const struct plan *plan,
                           const struct wishes *w, size_t first)
 {
@@ -118,7 +119,7 @@ LANES_OP float best_start(const struct k_shape *shape, const struct plan *plan,
     _Alignas(64) float starts[2 * STARTS_MAX], losses[2 * STARTS_MAX];
     size_t best = 0;
     for (size_t i = 0; i < half; i++) {
-        starts[i] = scale / (plan->widest - plan->narrower * (float)i);
+        starts[i] = scale / (plan->widest - plan->step_down * (float)i);
         starts[half + i] = -starts[i];
     }
     for (size_t i = 0; i < 2 * half; i += QUANT_LANES) {
@@ -324,14 +325,14 @@ K_SEARCHED(q3_K)
 K_SEARCHED(q6_K)
 K_SEARCHED(iq4_xs)
 /* clang-format off */
-/*                         never worse       ends beyond step   repeats starts widest  narrower scales refits */
-K_ENCODER(q3_K,   fast,    NULL,             5,   0.9f,  0.4f,  0,      8,     35,     1.0f,    2,     0)
-K_ENCODER(q3_K,   default, NULL,             8,   1.2f,  0.3f,  1,      32,    35.75f, 0.25f,   2,     1)
-K_ENCODER(q3_K,   best,    reference_q3_K,   16,  1.8f,  0.2f,  3,      64,    36,     0.125f,  3,     3)
-K_ENCODER(q6_K,   fast,    NULL,             3,   1.0f,  0.8f,  0,      8,     142,    3.0f,    2,     0)
-K_ENCODER(q6_K,   default, NULL,             12,  1.0f,  0.8f,  0,      32,    142,    0.75f,   2,     1)
-K_ENCODER(q6_K,   best,    reference_q6_K,   24,  1.0f,  0.4f,  1,      64,    146,    0.5f,    4,     3)
-K_ENCODER(iq4_xs, fast,    NULL,             2,   20,    24,    1,      16,    35,     0.5f,    1,     1)
-K_ENCODER(iq4_xs, default, NULL,             8,   50,    10,    1,      32,    36,     0.25f,   2,     1)
-K_ENCODER(iq4_xs, best,    reference_iq4_xs, 20,  55,    4,     3,      64,    36,     0.125f,  3,     3)
+/*                         never worse       ends beyond step   repeats starts widest  step_down scales refits */
+K_ENCODER(q3_K,   fast,    NULL,             5,   0.9f,  0.4f,  0,      8,     35,     1.0f,     2,     0)
+K_ENCODER(q3_K,   default, NULL,             8,   1.2f,  0.3f,  1,      32,    35.75f, 0.25f,    2,     1)
+K_ENCODER(q3_K,   best,    reference_q3_K,   16,  1.8f,  0.2f,  3,      64,    36,     0.125f,   3,     3)
+K_ENCODER(q6_K,   fast,    NULL,             3,   1.0f,  0.8f,  0,      8,     142,    3.0f,     2,     0)
+K_ENCODER(q6_K,   default, NULL,             12,  1.0f,  0.8f,  0,      32,    142,    0.75f,    2,     1)
+K_ENCODER(q6_K,   best,    reference_q6_K,   24,  1.0f,  0.4f,  1,      64,    146,    0.5f,     4,     3)
+K_ENCODER(iq4_xs, fast,    NULL,             2,   20,    24,    1,      16,    35,     0.5f,     1,     1)
+K_ENCODER(iq4_xs, default, NULL,             8,   50,    10,    1,      32,    36,     0.25f,    2,     1)
+K_ENCODER(iq4_xs, best,    reference_iq4_xs, 20,  55,    4,     3,      64,    36,     0.125f,   3,     3)
 /* clang-format on */
