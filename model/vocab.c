@@ -348,8 +348,7 @@ void tokenizer_close(struct tokenizer *t)
     free(t);
 }
 
-/* ---- Questions
- * --------------------------------------------------------------------------------- */
+/* ---- Questions ---------------------------------------------------------------------- */
 
 const char *tokenizer_kind(const struct tokenizer *t)
 {

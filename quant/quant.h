@@ -38,9 +38,11 @@ struct quant_format {
 
 /* How much time the encoders spend on a smaller error. */
 enum quant_preset {
-    QUANT_PRESET_DEFAULT, /* less error than llama-quantize, several times faster */
-    QUANT_PRESET_FAST,    /* no more error than llama-quantize, as fast as possible */
-    QUANT_PRESET_BEST     /* the least error that a wide search finds */
+    /* Less error than llama-quantize, several times faster. (IQ4_NL and IQ4_XS without
+     * importance minimise the plain error; see docs/benchmarks.md.) */
+    QUANT_PRESET_DEFAULT,
+    QUANT_PRESET_FAST, /* no more error than llama-quantize, as fast as possible */
+    QUANT_PRESET_BEST  /* the least error that a wide search finds */
 };
 
 /* "default", "fast", "best"; NULL for another value. */
@@ -148,8 +150,7 @@ enum gguf_status quant_recipe_apply(const struct gguf *model, const struct quant
                                     bool keep_order, struct quant_choice *choices,
                                     struct gguf_error *err);
 
-/* ---- What a recipe makes ------------------------------------------------------------------
- */
+/* ---- What a recipe makes ------------------------------------------------------------ */
 
 /* Gives an output its metadata: the model's, with general.quantization_version and
  * general.file_type as gguf-quant sets them. Errors: those of the writer. */
@@ -228,8 +229,7 @@ struct quant_origin {
     uint32_t chunk;  /* tokens of a chunk; 0: the file does not say */
     uint64_t chunks; /* in all; the writer works it out itself */
     bool is_legacy;
-    /* To go on with the run later; empty and 0 in files of other programs and in legacy ones.
-     */
+    /* To go on with the run later; empty and 0 in other programs' files and in legacy ones. */
     struct gguf_str text, model; /* fingerprints */
     uint32_t done;               /* chunks of the text that are counted */
 };
@@ -241,8 +241,7 @@ const struct quant_origin *quant_imatrix_origin(const struct quant_imatrix *imat
 struct gguf_str quant_imatrix_dataset(const struct quant_imatrix *imatrix);
 uint64_t quant_imatrix_chunks(const struct quant_imatrix *imatrix);
 
-/* ---- Making importance matrices -----------------------------------------------------------
- */
+/* ---- Making importance matrices ----------------------------------------------------- */
 
 /* Sums of squared activations, by tensor: what the files are made of. */
 struct quant_tally;

@@ -425,8 +425,7 @@ static void bench_subject(struct check *check, struct subject *s)
     fflush(stdout);
 }
 
-/* ---- The kernels of every type ------------------------------------------------------------
- */
+/* ---- The kernels of every type ------------------------------------------------------ */
 
 /* Whether an earlier preset has the same encoder. */
 static bool is_repeated(const struct quant_format *format, enum quant_preset preset)
@@ -474,8 +473,7 @@ static void visit_types(struct check *check, char **names)
     }
 }
 
-/* ---- main ----------------------------------------------------------------------------------
- */
+/* ---- main --------------------------------------------------------------------------- */
 
 static char **parse(struct check *check, char **argv)
 {

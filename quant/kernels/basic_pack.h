@@ -1,5 +1,4 @@
-/* The bits of the types of 32-element blocks, for their encoders. Inside quant/kernels/ only.
- */
+/* The bits of the types of 32-element blocks, for their encoders in quant/kernels/. */
 #ifndef QUANT_KERNELS_BASIC_PACK_H
 #define QUANT_KERNELS_BASIC_PACK_H
 

@@ -114,8 +114,7 @@ static inline bytes16 bytes_negate(bytes16 v, bytes16 negative)
     return (v ^ negative) - negative;
 }
 
-/* ---- Floats: out[i] = scale * (int8_t)level[i] (+ offset) ---------------------------------
- */
+/* ---- Floats: out[i] = scale * (int8_t)level[i] (+ offset) --------------------------- */
 
 #if defined(__AVX512F__)
 #define WIDTH 16

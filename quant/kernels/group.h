@@ -119,8 +119,7 @@ LANES_OP void group_load(struct group *g, const float *x, const float *importanc
         group_transpose(importance, g->len, blocks, g->a);
 }
 
-/* Mean square of a row of whole groups of columns within the limit, in float over 16 columns.
- */
+/* Mean square of a row of whole groups of columns within the limit, in float, by 16 columns. */
 LANES_OP float group_mean_square(const float *x, size_t n)
 {
     const lanes limit = lanes_all(GROUP_LIMIT), below = lanes_all(-GROUP_LIMIT);

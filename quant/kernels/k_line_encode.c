@@ -304,8 +304,7 @@ LANES_OP void choose_integers(const struct group *g, const struct k_shape *shape
     k_sum_errors(shape, &errors, p->error);
 }
 
-/* ---- (d) Least squares for d and dmin ------------------------------------------------------
- */
+/* ---- (d) Least squares for d and dmin ----------------------------------------------- */
 
 LANES_OP void sum_integers(const struct group *g, const struct k_shape *shape,
                            const struct k_lanes *p, struct sums *sums)

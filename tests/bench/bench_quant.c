@@ -182,8 +182,7 @@ static void finish_options(struct request *r)
     memcpy(r->compare.presets, s->presets, sizeof s->presets);
 }
 
-/* ---- Running ------------------------------------------------------------------------------
- */
+/* ---- Running ------------------------------------------------------------------------ */
 
 static bool selected(const struct selection *s, const struct bench_case *c)
 {

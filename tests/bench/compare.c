@@ -25,8 +25,7 @@ struct line {
     struct bench_error error[1 + MOST_COLUMNS];
 };
 
-/* ---- Reading ------------------------------------------------------------------------------
- */
+/* ---- Reading ------------------------------------------------------------------------ */
 
 static struct gguf *open_model(const char *path)
 {
@@ -81,8 +80,7 @@ static void read_row(const struct gguf *model, const struct gguf_tensor *tensor,
     free(data);
 }
 
-/* ---- Comparing ----------------------------------------------------------------------------
- */
+/* ---- Comparing ---------------------------------------------------------------------- */
 
 /* Our encoders of a type, in the order of the columns. */
 static size_t our_cases(const struct bench_compare *compare, uint32_t type, bool imatrix,
@@ -142,11 +140,9 @@ static bool compare_tensor(struct line *line, const struct bench_compare *compar
     return true;
 }
 
-/* ---- Totals --------------------------------------------------------------------------------
- */
+/* ---- Totals ------------------------------------------------------------------------- */
 
-/* Over all tensors, each by its elements: the weights of the objectives have no common scale.
- */
+/* Over all tensors, each by its elements: the objectives' weights have no common scale. */
 struct total {
     double squared[1 + MOST_COLUMNS], elements;
 };
@@ -169,8 +165,7 @@ static double per_cent(double ours, double reference)
     return reference > 0 ? 100 * (ours / reference - 1) : 0;
 }
 
-/* ---- Output
- * ---------------------------------------------------------------------------------- */
+/* ---- Output ------------------------------------------------------------------------- */
 
 /* The headings of our columns: their number is returned. */
 static size_t our_columns(const struct bench_compare *c, const char *names[MOST_COLUMNS])

@@ -139,8 +139,7 @@ double bench_difference(const struct bench_error *ours, const struct bench_error
     return a > 0 || b > 0 ? 100 * (a / b - 1) : 0;
 }
 
-/* ---- Speed ---------------------------------------------------------------------------------
- */
+/* ---- Speed -------------------------------------------------------------------------- */
 
 /* 1 M weights: 4 MiB of input, more than a level-2 cache and less than most level-3 ones. */
 #define TIMING_ROWS    256

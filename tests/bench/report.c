@@ -205,8 +205,7 @@ void bench_report_print(const struct bench_report *r)
     }
 }
 
-/* ---- JSON ----------------------------------------------------------------------------------
- */
+/* ---- JSON --------------------------------------------------------------------------- */
 
 static void json_pair(cJSON *parent, const char *key, const double speed[2])
 {

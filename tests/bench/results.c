@@ -126,8 +126,7 @@ static struct rows measure_sets(const char *name, const struct rows *old)
     return rows;
 }
 
-/* ---- Comparing ----------------------------------------------------------------------------
- */
+/* ---- Comparing ---------------------------------------------------------------------- */
 
 static struct row *find_row(const struct rows *rows, const char *key)
 {

@@ -138,8 +138,7 @@ static void load_generated(struct bench_set *set)
     }
 }
 
-/* ---- Golden --------------------------------------------------------------------------------
- */
+/* ---- Golden ------------------------------------------------------------------------- */
 
 /* The whole file, which has exactly `size` bytes; NULL otherwise. To be freed. */
 static void *read_exactly(const char *path, size_t size)
@@ -204,8 +203,7 @@ float *bench_set_reference(const struct bench_set *set, size_t group, uint32_t t
     return y;
 }
 
-/* ---- Model ----------------------------------------------------------------------------------
- */
+/* ---- Model -------------------------------------------------------------------------- */
 
 static void load_rows(struct bench_set *set, const struct gguf *model, const char *name)
 {
@@ -239,8 +237,7 @@ static void load_model(struct bench_set *set)
     gguf_close(model);
 }
 
-/* ---- All of them
- * ------------------------------------------------------------------------------ */
+/* ---- All of them -------------------------------------------------------------------- */
 
 bool bench_set_load(struct bench_set *set, size_t index)
 {

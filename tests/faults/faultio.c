@@ -1,11 +1,13 @@
 /*
  * A library to preload (Linux, glibc): lets one kind of call fail.
  *
- *   FAULT_CALL   write, pwrite, pread, fsync, fallocate, rename, link, close or malloc (calloc
- * and realloc count with it) FAULT_AT     the number of the call that fails, from 1 FAULT_ERRNO
- * ENOSPC, EIO, EDQUOT or ENOMEM FAULT_ON     if set, every later call fails as well FAULT_MARK
- * a file that is created when the fault strikes, so that a caller can tell a run that survived
- * it from a run that had no such call
+ *   FAULT_CALL    write, pwrite, pread, fsync, fallocate, rename, link, close or malloc
+ *                 (calloc and realloc count with it)
+ *   FAULT_AT      the number of the call that fails, from 1
+ *   FAULT_ERRNO   ENOSPC, EIO, EDQUOT or ENOMEM
+ *   FAULT_ON      if set, every later call fails as well
+ *   FAULT_MARK    a file that is created when the fault strikes, so that a caller can tell
+ *                 a run that survived it from a run that had no such call
  */
 #include <dlfcn.h>
 #include <errno.h>

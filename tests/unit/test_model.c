@@ -228,8 +228,7 @@ static void test_replace(void **state)
     close_golden(&o);
 }
 
-/* ---- Latent attention in its older form -----------------------------------------------------
- */
+/* ---- Latent attention in its older form --------------------------------------------- */
 
 enum { HEADS = 4, RANK = 32, UNROTATED = 16, VALUE = 16, BOTH = UNROTATED + VALUE };
 

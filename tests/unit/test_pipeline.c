@@ -58,8 +58,7 @@ static void run_many(struct scratch *s, const struct gguf *model,
     gguf_writer_free(w);
 }
 
-/* The stored bytes of every tensor are those that the encoder makes, one row after the other.
- */
+/* The stored bytes of every tensor are those that the encoder makes, row after row. */
 static void assert_encoded(const struct gguf *model, struct scratch *s,
                            const struct quant_item *items)
 {

@@ -110,8 +110,7 @@ static void sees_missing_rows(void **state)
     assert_true(outcome.missing > 0);
 }
 
-/* ---- The yardstick ------------------------------------------------------------------------
- */
+/* ---- The yardstick ------------------------------------------------------------------ */
 
 static double weighted(uint32_t type, const float *x, const float *y, const float *importance)
 {
@@ -120,8 +119,7 @@ static double weighted(uint32_t type, const float *x, const float *y, const floa
     return e.weighted_error;
 }
 
-/* Rows of 3 and -4 with the error 1 in the first element alone: what is summed is its weight.
- */
+/* Rows of 3 and -4 with the error 1 in the first element alone: its weight is summed. */
 static void weights_of_the_objectives(void **state)
 {
     (void)state;

@@ -20,8 +20,7 @@ void chart_bar(char *out, size_t out_size, const double *parts, size_t n_parts, 
 /* The shade of a part, for the legend. */
 void chart_shade(char *out, size_t out_size, size_t part, bool color);
 
-/* ---- HTML ----------------------------------------------------------------------------------
- */
+/* ---- HTML --------------------------------------------------------------------------- */
 
 /* Text of any content, escaped for HTML. */
 void chart_text(FILE *out, const char *text);

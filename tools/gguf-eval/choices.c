@@ -287,8 +287,7 @@ static void check_tokens(const struct questions *all, const struct subjects *sub
     }
 }
 
-/* ---- Output
- * ---------------------------------------------------------------------------------- */
+/* ---- Output ------------------------------------------------------------------------- */
 
 static void print_text(const struct subjects *subjects, const struct tally *tallies, size_t n)
 {

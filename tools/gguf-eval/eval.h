@@ -128,8 +128,7 @@ void report_plots(const struct subjects *s);
 void subject_weight_errors(struct subject *s, const struct subject *base);
 const char *activations_name(const struct request *r);
 
-/* ---- What else can be asked
- * -------------------------------------------------------------------- */
+/* ---- What else can be asked --------------------------------------------------------- */
 
 void run_tokenize(const struct request *r);
 void run_logits(const struct request *r);

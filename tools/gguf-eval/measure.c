@@ -182,8 +182,7 @@ static void score_window(struct scoring *s, const struct window *w)
     count_bytes(s->m, s->subjects, w);
 }
 
-/* ---- The pass
- * -------------------------------------------------------------------------------- */
+/* ---- The pass ----------------------------------------------------------------------- */
 
 /* Whether the perplexity of every model is known well enough. */
 static bool is_tight(const struct subjects *subjects, double share)

@@ -110,8 +110,7 @@ static void table(FILE *out, const struct subjects *s)
     chart_table_end(out);
 }
 
-/* ---- Heat maps
- * --------------------------------------------------------------------------------- */
+/* ---- Heat maps ---------------------------------------------------------------------- */
 
 #define MOST_COLUMNS 32
 
@@ -229,8 +228,7 @@ static void heat_maps(FILE *out, struct subjects *s)
     free(maps);
 }
 
-/* ---- The page
- * -------------------------------------------------------------------------------------- */
+/* ---- The page ----------------------------------------------------------------------- */
 
 static void introduction(FILE *out, const struct measurement *m, const struct request *r)
 {

@@ -264,8 +264,7 @@ static void take_split(struct request *r, const char *value)
     }
 }
 
-/* ---- Taking options ------------------------------------------------------------------------
- */
+/* ---- Taking options ----------------------------------------------------------------- */
 
 /* Whole numbers and where they go. */
 static bool take_count(struct request *r, int id, const char *value)
@@ -400,8 +399,7 @@ static void take_other(struct request *r, int id, const char *value)
     }
 }
 
-/* ---- What excludes what --------------------------------------------------------------------
- */
+/* ---- What excludes what ------------------------------------------------------------- */
 
 static bool has_shape(const struct request *r)
 {

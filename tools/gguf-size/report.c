@@ -368,8 +368,7 @@ static void print_commands(const struct situation *s, const struct plan *plan)
     printf("Ollama Modelfile:  %s\n", text);
 }
 
-/* ---- Quantizations ------------------------------------------------------------------------
- */
+/* ---- Quantizations ------------------------------------------------------------------ */
 
 static void quant_cells(struct table *t, const struct quant_row *row,
                         const struct subject *subject)

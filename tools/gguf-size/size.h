@@ -190,8 +190,7 @@ void plan_verdict(char *out, size_t size, const struct plan *plan, const struct 
 /* A network of which the kinds of layers are known. */
 bool plan_knows(const struct subject *subject);
 
-/* ---- Quantizations (quants.c, quality.c) ---------------------------------------------------
- */
+/* ---- Quantizations (quants.c, quality.c) -------------------------------------------- */
 
 /* What a mix typically costs: published, see quality.c. */
 struct quality {
