@@ -8,10 +8,6 @@
 /* The path of the file that holds a tensor, for messages. */
 const char *quant_path_of(const struct gguf *model, const struct gguf_tensor *tensor);
 
-/* Tells how far the work is; GGUF_ERR_CANCELLED if it is to stop. */
-enum gguf_status quant_report(const struct quant_settings *settings, uint64_t done,
-                              struct gguf_str tensor, struct gguf_error *err);
-
 /* ---- Units of work (pipeline_units.c) --------------------------------------------------- */
 
 /*

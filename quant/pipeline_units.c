@@ -12,15 +12,6 @@ const char *quant_path_of(const struct gguf *model, const struct gguf_tensor *te
     return gguf_file_at(model, tensor->file)->path;
 }
 
-enum gguf_status quant_report(const struct quant_settings *settings, uint64_t done,
-                              struct gguf_str tensor, struct gguf_error *err)
-{
-    if (!settings->progress || settings->progress(settings->context, done, tensor))
-        return GGUF_OK;
-    return gguf_fail(err, GGUF_ERR_CANCELLED, GGUF_NO_OFFSET, "stopped at tensor %s",
-                     gguf_text(tensor).text);
-}
-
 /* Blocks of a copy, or rows. False if rows do not divide into blocks. */
 static bool set_pieces(struct quant_stage *s, uint32_t type)
 {
@@ -89,6 +80,16 @@ struct quant_unit quant_unit_at(const struct quant_stages *stages, uint64_t unit
                                .ends = left <= s->unit_pieces};
 }
 
+/* Tells how far the work is; GGUF_ERR_CANCELLED if it is to stop. */
+static enum gguf_status report(const struct quant_settings *settings, uint64_t done,
+                               struct gguf_str tensor, struct gguf_error *err)
+{
+    if (!settings->progress || settings->progress(settings->context, done, tensor))
+        return GGUF_OK;
+    return gguf_fail(err, GGUF_ERR_CANCELLED, GGUF_NO_OFFSET, "stopped at tensor %s",
+                     gguf_text(tensor).text);
+}
+
 enum gguf_status quant_report_units(const struct quant_stages *stages,
                                     const struct quant_settings *settings, uint64_t retired,
                                     struct gguf_error *err)
@@ -96,7 +97,7 @@ enum gguf_status quant_report_units(const struct quant_stages *stages,
     struct quant_unit last = quant_unit_at(stages, retired - 1);
     const struct quant_stage *s = last.stage;
     uint64_t done = s->bytes_before + (last.first + last.count) * s->source_bytes;
-    return quant_report(settings, done, s->tensor->name, err);
+    return report(settings, done, s->tensor->name, err);
 }
 
 void quant_unit_prefetch(const struct quant_stages *stages, const struct gguf *model,

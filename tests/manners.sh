@@ -14,11 +14,8 @@ exits() { # exits CODE COMMAND...: its output is thrown away
   "$@" >/dev/null 2>&1
   [ $? -eq "$want" ]
 }
-# The long options of a text, one a line.
-options_of() { grep -oE -- '--[a-z][a-z-]+' | sort -u; }
 same_options() { # help and man page name the same options
   a=$("$1" --help | sed '/^examples:/,$d' | sed -n '/^options:/,$p' | awk '{ for (i = 1; i <= 3; i++) if ($i ~ /^--/) { print $i; break } }' | sort -u)
-  b=$("$1" --man | sed 's/\\-/-/g; s/\\fR.*//' | sed -n 's/^\\fB-.\?//p' | grep -oE -- '^-[a-z][a-z-]+' | sed 's/^/-/' | sort -u)
   c=$("$1" --completion fish | grep -oE -- '-l [a-z-]+' | sed 's/-l /--/' | sort -u)
   b=$("$1" --man | sed 's/\\-/-/g' | sed -n '/^\.SH OPTIONS/,/^\.SH EXIT/p' | grep -A1 '^\.TP' | grep -oE -- '--[a-z][a-z-]+' | sort -u)
   [ -n "$a" ] && [ "$a" = "$b" ] && [ "$a" = "$c" ]

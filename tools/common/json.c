@@ -24,7 +24,7 @@ cJSON *json_array(void)
     return need(cJSON_CreateArray());
 }
 
-void json_add(cJSON *parent, const char *key, cJSON *item)
+static void json_add(cJSON *parent, const char *key, cJSON *item)
 {
     bool added =
         key ? cJSON_AddItemToObject(parent, key, item) : cJSON_AddItemToArray(parent, item);

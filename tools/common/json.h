@@ -18,7 +18,6 @@ cJSON *json_object(void);
 cJSON *json_array(void);
 
 /* Add to an object under `key`, or, with key NULL, to the end of an array. */
-void json_add(cJSON *parent, const char *key, cJSON *item);
 cJSON *json_add_object(cJSON *parent, const char *key);
 cJSON *json_add_array(cJSON *parent, const char *key);
 void json_u64(cJSON *parent, const char *key, uint64_t value);

@@ -5,7 +5,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,14 +16,6 @@ bool term_color(FILE *stream, bool no_color)
     const char *off = getenv("NO_COLOR");
     return !no_color && !(off && *off) && term && strcmp(term, "dumb") != 0 &&
            isatty(fileno(stream));
-}
-
-int term_width(FILE *stream)
-{
-    struct winsize size;
-    if (ioctl(fileno(stream), TIOCGWINSZ, &size) == 0 && size.ws_col >= 20)
-        return size.ws_col;
-    return 80;
 }
 
 /* The escaped form never has more than eight bytes for one of the input, and what does

@@ -14,9 +14,6 @@
 /* Colour: only on a terminal, without NO_COLOR, TERM=dumb and --no-color. */
 bool term_color(FILE *stream, bool no_color);
 
-/* Columns of the terminal on `stream`; 80 where there is none. */
-int term_width(FILE *stream);
-
 /* Prints bytes of a file escaped (gguf_str_escape); at most `limit` bytes of output if
  * limit > 0, then "...". */
 void term_print_str(FILE *stream, struct gguf_str s, size_t limit);

@@ -12,22 +12,22 @@
 
 /* Beside those with a forward pass here: their KV cache and state follow from the keys. */
 static const char *const known_networks[] = {
-    "afmoe",        "apertus",       "arcee",        "arctic",     "arwkv7",
-    "baichuan",     "bailingmoe",    "bailingmoe2",  "bitnet",     "bloom",
-    "chameleon",    "chatglm",       "codeshell",    "cogvlm",     "cohere2moe",
-    "dbrx",         "deci",          "deepseek",     "deepseek2",  "dots1",
-    "dream",        "ernie4_5",      "ernie4_5-moe", "exaone",     "exaone4",
-    "falcon-h1",    "gemma3n",       "gemma4",       "glm4moe",    "gpt-oss",
-    "gptj",         "granitehybrid", "granitemoe",   "grok",       "hunyuan-dense",
-    "hunyuan-moe",  "internlm2",     "jais",         "jamba",      "kimi-linear",
-    "lfm2",         "lfm2moe",       "llada",        "llama4",     "mamba",
-    "mamba2",       "mellum",        "minicpm",      "minicpm3",   "minimax-m2",
-    "mistral3",     "mpt",           "nemotron",     "nemotron_h", "nemotron_h_moe",
-    "olmo",         "olmoe",         "openelm",      "orion",      "phimoe",
-    "plamo",        "plamo2",        "plm",          "qwen",       "qwen2vl",
-    "qwen35",       "qwen35moe",     "qwen3next",    "qwen3vl",    "qwen3vlmoe",
-    "refact",       "rwkv6",         "rwkv6qwen2",   "rwkv7",      "seed_oss",
-    "smallthinker", "starcoder",     "xverse",
+    "afmoe",         "apertus",      "arcee",       "arctic",         "arwkv7",
+    "baichuan",      "bailingmoe",   "bailingmoe2", "bitnet",         "bloom",
+    "chameleon",     "chatglm",      "codeshell",   "cogvlm",         "cohere2moe",
+    "dbrx",          "deci",         "deepseek",    "dots1",          "dream",
+    "ernie4_5",      "ernie4_5-moe", "exaone",      "exaone4",        "falcon-h1",
+    "gemma3n",       "gemma4",       "glm4moe",     "gpt-oss",        "gptj",
+    "granitehybrid", "granitemoe",   "grok",        "hunyuan-dense",  "hunyuan-moe",
+    "internlm2",     "jais",         "jamba",       "kimi-linear",    "lfm2",
+    "lfm2moe",       "llada",        "llama4",      "mamba",          "mamba2",
+    "mellum",        "minicpm",      "minicpm3",    "minimax-m2",     "mistral3",
+    "mpt",           "nemotron",     "nemotron_h",  "nemotron_h_moe", "olmo",
+    "olmoe",         "openelm",      "orion",       "phimoe",         "plamo",
+    "plamo2",        "plm",          "qwen",        "qwen2vl",        "qwen35",
+    "qwen35moe",     "qwen3next",    "qwen3vl",     "qwen3vlmoe",     "refact",
+    "rwkv6",         "rwkv6qwen2",   "rwkv7",       "seed_oss",       "smallthinker",
+    "starcoder",     "xverse",
 };
 
 bool plan_knows(const struct subject *subject)
