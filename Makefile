@@ -133,10 +133,10 @@ $(BUILD)/checkproducts: tests/checkproducts.c $(MULTIPLIED)
 
 # Fuzz targets run by a driver of our own, or with FUZZ_MAIN= and libFuzzer: tests/fuzz/run.sh.
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_MAIN = tests/fuzz/driver.c
-$(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/fuzz.h tests/fuzz/driver.c $(BUILD)/libgguf.a
+FUZZ_MAIN = $(BUILD)/tests/fuzz/driver.o
+$(FUZZ:%=$(BUILD)/fuzz/%): $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/fuzz_%.o $(FUZZ_MAIN) $(BUILD)/libgguf.a
 	@mkdir -p $(@D)
-	@$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) $< $(FUZZ_MAIN) $(BUILD)/libgguf.a -o $@ $(LIBS)
+	@$(CC) $(CFLAGS_ALL) $(LDFLAGS) $^ -o $@ $(LIBS)
 
 $(BUILD)/faultio.so: tests/faults/faultio.c
 	@mkdir -p $(@D)
@@ -230,4 +230,5 @@ clean: ## remove what was built
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
 
--include $(OBJECTS:.o=.d) $(UNIT:=.d) $(BUILD)/checkquant.d $(BUILD)/checkproducts.d
+-include $(OBJECTS:.o=.d) $(UNIT:=.d) $(BUILD)/checkquant.d $(BUILD)/checkproducts.d $(PEAK:.o=.d) \
+    $(wildcard $(BUILD)/bench/*.d) $(FUZZ:%=$(BUILD)/tests/fuzz/fuzz_%.d) $(BUILD)/tests/fuzz/driver.d
