@@ -74,7 +74,8 @@ struct model;
 
 /*
  * Finds and checks all tensors of the network. Weights stay as they are stored: in the
- * mapped file (GGUF_OPEN_MAP, or a model in memory, little-endian), otherwise in a copy.
+ * mapped file (GGUF_OPEN_MAP, or a model in memory; little-endian, tensors at a multiple of
+ * 4 bytes), otherwise in a copy.
  * `gguf` is borrowed until model_close; `settings` may be NULL for zeros. On failure *out
  * is NULL. Errors: those of model_hparams_read and of reading tensors;
  * GGUF_ERR_UNSUPPORTED (an architecture without a forward pass, named with those that have
@@ -93,8 +94,8 @@ uint64_t model_weight_bytes(const struct model *model);
 
 /*
  * Uses other bytes for a tensor: the same shape, stored as `type`, `bytes` being
- * gguf_type_bytes of it. They are borrowed until they are replaced again or the model is
- * closed. data NULL puts back the file's own. Not while a context evaluates. Errors:
+ * gguf_type_bytes of it, aligned to 4. They are borrowed until they are replaced again or the
+ * model is closed. data NULL puts back the file's own. Not while a context evaluates. Errors:
  * GGUF_ERR_ARGUMENT (the network has no such tensor, or another size), GGUF_ERR_UNSUPPORTED
  * (no decoder).
  */

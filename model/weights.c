@@ -289,14 +289,18 @@ static enum gguf_status check_shape(const struct loader *l, const struct tensor_
                      gguf_text(t->name).text, found, expected);
 }
 
-/* The bytes of a tensor: in the mapped file where they are little-endian, else a copy. */
+/* What decoders ask of `blocks` (quant.h); general.alignment may be less. */
+#define BLOCKS_ALIGNMENT 4
+
+/* The bytes of a tensor: in the mapped file where they are little-endian and aligned, else a
+ * copy. */
 static enum gguf_status map_data(const struct loader *l, struct model_weight *w)
 {
     const struct gguf *gguf = l->model->gguf;
     const struct gguf_file *file = gguf_file_at(gguf, w->tensor->file);
     const void *map = gguf_tensor_map(gguf, w->tensor);
     w->data = map;
-    if (map && file && !file->big_endian)
+    if (map && (uintptr_t)map % BLOCKS_ALIGNMENT == 0 && file && !file->big_endian)
         return GGUF_OK;
     w->owned = malloc(w->tensor->bytes ? w->tensor->bytes : 1);
     if (!w->owned)

@@ -17,7 +17,8 @@ extern "C" {
 
 /* ---- Blocks ------------------------------------------------------------------ */
 
-/* Decodes blocks to floats: `n` elements, a whole number of blocks. */
+/* Decodes blocks to floats: `n` elements, a whole number of blocks. `blocks` is aligned to 4
+ * bytes (2 suffice but for Q8_K), here and below. */
 typedef void (*quant_decode_fn)(const void *restrict blocks, float *restrict out, size_t n);
 
 /*

@@ -86,7 +86,8 @@ static const char *const optional[16] = {
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-enum { SETTING_BLOCKS = 1, SETTING_HALF_CACHE = 2, SETTING_F32 = 4 };
+/* The upper half: bytes that the file in memory is shifted by. */
+enum { SETTING_BLOCKS = 1, SETTING_HALF_CACHE = 2, SETTING_F32 = 4, SETTING_SHIFT = 16 };
 
 static size_t count_architectures(void)
 {
@@ -102,6 +103,7 @@ static void describe(struct tiny_model *m, const uint8_t *data, size_t size)
     m->architecture = model_architecture_at(data[0] % count_architectures());
     m->n_keys = m->n_parts = 0;
     m->layers = 2;
+    m->shift = data[3] / SETTING_SHIFT;
     m->type = data[3] & SETTING_BLOCKS ? GGUF_Q8_0 : GGUF_F32;
     for (size_t i = 0; i < COUNT(keys) && keys[i].number != ABSENT; i++)
         tiny_key(m, keys[i].suffix, keys[i].kind, keys[i].number);

@@ -19,6 +19,7 @@ static void begin(const char *architecture)
     m.architecture = architecture;
     m.n_keys = m.n_parts = 0;
     m.layers = 2;
+    m.shift = 0;
     m.type = GGUF_F32;
     tiny_key(&m, "block_count", TINY_U32, 2);
     tiny_key(&m, "embedding_length", TINY_U32, 8);
@@ -126,6 +127,28 @@ static void test_sliding_lengths(void **state)
     same(sliding, full);
 }
 
+/* A file in memory need not be aligned. */
+static void test_shifted(void **state)
+{
+    (void)state;
+    static const uint32_t types[] = {GGUF_Q8_0, GGUF_F16, GGUF_F32};
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        float aligned[TOKENS * VOCAB];
+        for (size_t shift = 0; shift < 8; shift++) {
+            float logits[TOKENS * VOCAB];
+            begin("llama");
+            m.type = types[i];
+            tiny_key(&m, "embedding_length", TINY_U32, 32);
+            tiny_key(&m, "feed_forward_length", TINY_U32, 64);
+            m.shift = shift;
+            evaluate(logits);
+            if (shift == 0)
+                memcpy(aligned, logits, sizeof aligned);
+            same(aligned, logits);
+        }
+    }
+}
+
 /* The keys say that there is a shared expert: all three of its tensors have to be there. */
 static void test_shared_expert(void **state)
 {
@@ -148,9 +171,8 @@ static void test_shared_expert(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_architecture),
-        cmocka_unit_test(test_latent_lengths),
-        cmocka_unit_test(test_sliding_lengths),
+        cmocka_unit_test(test_every_architecture), cmocka_unit_test(test_latent_lengths),
+        cmocka_unit_test(test_sliding_lengths),    cmocka_unit_test(test_shifted),
         cmocka_unit_test(test_shared_expert),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

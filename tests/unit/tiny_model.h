@@ -36,7 +36,8 @@ struct tiny_model {
     struct tiny_part parts[TINY_TENSORS];
     size_t n_parts;
     uint32_t layers; /* length of arrays */
-    uint32_t type;   /* of matrices whose rows have whole blocks of it, others are F32 */
+    uint32_t type;   /* F32, F16 or Q8_0; matrices whose rows are no blocks are F32 */
+    size_t shift;    /* bytes from an aligned address to the file in memory, below 16 */
     struct tiny file;
 };
 
@@ -93,7 +94,7 @@ static inline void tiny_put_key(struct tiny_model *m, const struct tiny_key *key
         tiny_put(&m->file, key->number >> (il * 4 % 32) & 15, 4);
 }
 
-/* Values within 0.25, the same for the same name; blocks of Q8_0 of about that size. */
+/* Values within 0.25, or blocks of about that size, the same for the same name. */
 static inline void tiny_values(unsigned char *out, uint64_t bytes, uint32_t type,
                                const char *name)
 {
@@ -105,6 +106,8 @@ static inline void tiny_values(unsigned char *out, uint64_t bytes, uint32_t type
         float value = (float)(random >> 8) / (float)(1 << 25) - 0.25f;
         if (type == GGUF_F32)
             memcpy(out + i, &value, sizeof value);
+        else if (type == GGUF_F16) /* 2^-7 to 2^-2 */
+            out[i] = (unsigned char)(i % 2 == 0 ? random >> 24 : 0x20 + (random >> 28));
         else
             out[i] = (unsigned char)(i % 34 == 0 ? 0 : i % 34 == 1 ? 0x18 : random >> 24);
     }
@@ -138,6 +141,7 @@ static inline bool tiny_build(struct tiny_model *m)
         tiny_tensor(t, p->name, type, p->ne, values);
     }
     tiny_finish(t);
+    memmove(t->file + m->shift, t->file, t->file_size);
     return true;
 }
 
@@ -188,7 +192,7 @@ static inline enum gguf_status tiny_open(struct tiny_model *m, struct gguf **ggu
         if (!tiny_build(m))
             break;
         enum gguf_status status =
-            gguf_open_memory(gguf, m->file.file, m->file.file_size, 0, err);
+            gguf_open_memory(gguf, m->file.file + m->shift, m->file.file_size, 0, err);
         if (status != GGUF_OK)
             return status;
         status = model_open(model, *gguf, settings, err);
