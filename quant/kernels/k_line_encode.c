@@ -256,14 +256,22 @@ struct choice {
     lanes scale, min, error;
 };
 
-LANES_OP void try_integers(const struct group *g, const struct k_shape *shape, size_t at,
-                           const struct k_lanes *p, lanes scale, lanes min, struct choice *best)
+/* The vector of sub-blocks that begins at lane `at`, with d and dmin of its super-blocks. */
+struct place {
+    const struct group *g;
+    const struct k_shape *shape;
+    size_t at;
+    lanes d, dmin;
+};
+
+LANES_OP void try_integers(const struct place *place, lanes scale, lanes min,
+                           struct choice *best)
 {
+    const struct k_shape *shape = place->shape;
     scale = lanes_clamp(scale, lanes_all(0), lanes_all((float)shape->scale_hi));
     min = lanes_clamp(min, lanes_all(0), lanes_all((float)shape->min_hi));
-    const struct k_line line =
-        k_line_of(shape, group_of(&p->d, at) * scale, group_of(&p->dmin, at) * min);
-    const lanes error = k_error(g, at, &line);
+    const struct k_line line = k_line_of(shape, place->d * scale, place->dmin * min);
+    const lanes error = k_error(place->g, place->at, &line);
     const lanes_mask better = lanes_less(error, best->error);
     best->scale = lanes_select(better, scale, best->scale);
     best->min = lanes_select(better, min, best->min);
@@ -278,24 +286,24 @@ LANES_OP void choose_integers(const struct group *g, const struct k_shape *shape
 {
     group_floats errors;
     FOR_LANES (at) {
-        const lanes zero = lanes_all(0), d = group_of(&p->d, at);
+        const struct place place = {g, shape, at, group_of(&p->d, at), group_of(&p->dmin, at)};
+        const lanes zero = lanes_all(0);
         const lanes wish = group_of(&w->scale, at), min = group_of(&w->min, at);
         const lanes slope = group_of(&w->q, at) / group_of(&w->weight, at);
-        const lanes inverse_min = lanes_inverse(group_of(&p->dmin, at));
+        const lanes inverse_min = lanes_inverse(place.dmin);
         const lanes lowest = lanes_all(-0.5f * (float)(plan->scales - 1));
         const lanes from =
-            lanes_round(lanes_clamp(lanes_fma(wish, lanes_inverse(d), lowest),
+            lanes_round(lanes_clamp(lanes_fma(wish, lanes_inverse(place.d), lowest),
                                     zero - lanes_all(1), lanes_all((float)shape->scale_hi)));
         struct choice best = {zero, zero, lanes_all(INFINITY)};
         const int around = plan->mins / 2;
         for (int i = 0; i < plan->scales; i++) {
             const lanes scale = from + lanes_all((float)i);
-            const lanes fitting = lanes_fma(lanes_fma(scale, d, zero - wish), slope, min);
+            const lanes fitting = lanes_fma(lanes_fma(scale, place.d, zero - wish), slope, min);
             const lanes nearest =
                 lanes_level(fitting * inverse_min, zero, lanes_all((float)shape->min_hi));
             for (int k = 0; k < plan->mins; k++)
-                try_integers(g, shape, at, p, scale, nearest + lanes_all((float)(k - around)),
-                             &best);
+                try_integers(&place, scale, nearest + lanes_all((float)(k - around)), &best);
         }
         group_set(&p->scale, at, best.scale);
         group_set(&p->min, at, best.min);

@@ -27,19 +27,19 @@ static void append(char *out, size_t out_size, const char *text)
     snprintf(out + used, out_size - used, "%s", text);
 }
 
-void chart_bar(char *out, size_t out_size, const double *parts, size_t n_parts, double total,
-               int width, bool color)
+void chart_bar(char *out, size_t out_size, const struct chart_bar *bar)
 {
-    int left = width;
+    int left = bar->width;
     out[0] = '\0';
-    for (size_t i = 0; i < n_parts; i++) {
-        double share = total > 0 && parts[i] > 0 ? parts[i] / total : 0;
-        double cells = floor(share * width + 0.5);
+    for (size_t i = 0; i < bar->n_parts; i++) {
+        double part = bar->parts[i];
+        double share = bar->total > 0 && part > 0 ? part / bar->total : 0;
+        double cells = floor(share * bar->width + 0.5);
         int n = cells < left ? (int)cells : left;
         char shade[32];
-        if (n == 0 && parts[i] > 0 && left > 0)
+        if (n == 0 && part > 0 && left > 0)
             n = 1;
-        chart_shade(shade, sizeof shade, i, color);
+        chart_shade(shade, sizeof shade, i, bar->color);
         for (int c = 0; c < n; c++)
             append(out, out_size, shade);
         left -= n;

@@ -15,8 +15,14 @@
 
 /* A bar of `width` cells for parts of `total`, each in its own shade, the rest as dots. A
  * part that is not 0 has a cell at least. `out` has room for 16 bytes a cell. */
-void chart_bar(char *out, size_t out_size, const double *parts, size_t n_parts, double total,
-               int width, bool color);
+struct chart_bar {
+    const double *parts;
+    size_t n_parts;
+    double total; /* of the whole width */
+    int width;    /* columns */
+    bool color;
+};
+void chart_bar(char *out, size_t out_size, const struct chart_bar *bar);
 /* The shade of a part, for the legend. */
 void chart_shade(char *out, size_t out_size, size_t part, bool color);
 

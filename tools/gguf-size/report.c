@@ -211,7 +211,8 @@ static void print_bars(const struct plan *plan, bool color)
         for (size_t p = 0; p < PLAN_PARTS; p++)
             parts[p] = (double)bytes[p];
         double total = (double)(d->expected > d->capacity ? d->expected : d->capacity);
-        chart_bar(bar, sizeof bar, parts, PLAN_PARTS, total, BAR_WIDTH, color);
+        const struct chart_bar shares = {parts, PLAN_PARTS, total, BAR_WIDTH, color};
+        chart_bar(bar, sizeof bar, &shares);
         printf("%-*s %s %3.0f %%\n", width, d->device->hardware.name, bar,
                d->capacity ? 100.0 * (double)d->expected / (double)d->capacity : 100.0);
     }
