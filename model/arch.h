@@ -39,7 +39,8 @@ enum model_trait {
     TRAIT_SHARED_GATE = 1 << 16,   /* ffn_gate_inp_shexp: sigmoid gate of the shared expert */
     TRAIT_SECOND_NORM = 1 << 17,   /* attn_norm_2: norm for attention, attn_norm for ffn */
     TRAIT_QK_NORM_EACH = 1 << 18,  /* norm of each head of Q and K, weights of its own */
-    TRAIT_EXPERT_BIAS = 1 << 19    /* exp_probs_b: added for the selection of experts only */
+    TRAIT_EXPERT_BIAS = 1 << 19,   /* exp_probs_b: added for the selection of experts only */
+    TRAIT_END = 1 << 20            /* the first free bit */
 };
 
 struct model_arch {

@@ -181,7 +181,7 @@ uint64_t model_context_bytes(const struct model_context *context)
 static enum gguf_status check_shape(const struct model *model, const struct model_shape *shape,
                                     struct gguf_error *err)
 {
-    bool learned = model->global[ROLE_POSITION_EMBD] != NULL;
+    bool learned = model->global[GLOBAL_POSITION_EMBD] != NULL;
     uint32_t most = learned ? model->h.context : 1u << 30;
     if (shape->n_ctx > 0 && shape->n_ctx <= most)
         return GGUF_OK;

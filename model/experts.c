@@ -158,7 +158,8 @@ static bool uses(const struct experts *e, size_t token, uint32_t expert)
 
 /* down(act(gate x) * up x) for n rows of x, with the roles of the three tensors in order. */
 static void gated_network(struct model_context *ctx, const struct model_layer *layer,
-                          enum model_role gate, uint32_t expert, const struct model_rows *rows)
+                          enum model_layer_role gate, uint32_t expert,
+                          const struct model_rows *rows)
 {
     size_t ff = (size_t)layer->w[gate]->rows;
     const struct model_product in[] = {{layer->w[gate], expert, ctx->gate, ff},

@@ -68,7 +68,8 @@ static void rotate(struct model_context *ctx, uint32_t il, const struct model_he
     op_rope(ctx, rope, &k);
 }
 
-void step_attention(struct model_context *ctx, uint32_t il, const float *in)
+/* Fills ctx->added. */
+static void step_attention(struct model_context *ctx, uint32_t il, const float *in)
 {
     const struct model_layer *layer = &ctx->model->layers[il];
     struct model_heads heads = model_heads(ctx->model, il);
@@ -90,7 +91,7 @@ void step_attention(struct model_context *ctx, uint32_t il, const float *in)
 
 /* ---- Feed-forward ---------------------------------------------------------------- */
 
-/* ctx->gate holds the input of ffn_down afterwards, [n][stride]; returns the stride. */
+/* ctx->gate holds the input of ffn_down afterwards, [n][ff]. */
 static void expand(struct model_context *ctx, const struct model_layer *layer, const float *in)
 {
     size_t up = (size_t)layer->w[ROLE_UP]->rows, ff = (size_t)layer->w[ROLE_DOWN]->columns;
@@ -111,7 +112,8 @@ static void expand(struct model_context *ctx, const struct model_layer *layer, c
         memmove(ctx->gate + t * ff, ctx->gate + t * up, ff * sizeof(float));
 }
 
-void step_feed_forward(struct model_context *ctx, uint32_t il, const float *in)
+/* Likewise. */
+static void step_feed_forward(struct model_context *ctx, uint32_t il, const float *in)
 {
     const struct model_layer *layer = &ctx->model->layers[il];
     size_t embedding = ctx->model->h.embedding;
@@ -197,12 +199,12 @@ static void embed(struct model_context *ctx, const uint32_t *tokens)
 {
     const struct model *model = ctx->model;
     size_t embedding = model->h.embedding;
-    const struct model_weight *positions = model->global[ROLE_POSITION_EMBD];
+    const struct model_weight *positions = model->global[GLOBAL_POSITION_EMBD];
     float scale = model->arch->scale_embedding ? sqrtf((float)embedding) : 1.0f;
     if (model->h.embedding_scale != 0.0f)
         scale = model->h.embedding_scale;
     for (size_t t = 0; t < ctx->n; t++) {
-        weight_row(model->global[ROLE_TOKEN_EMBD], tokens[t], ctx->x + t * embedding);
+        weight_row(model->global[GLOBAL_TOKEN_EMBD], tokens[t], ctx->x + t * embedding);
         if (positions)
             weight_row(positions, ctx->positions[t], ctx->added + t * embedding);
     }
@@ -236,7 +238,8 @@ static void finish_part(struct model_context *ctx)
     size_t embedding = model->h.embedding;
     struct model_rows rows = {ctx->x, ctx->hidden + ctx->wanted * embedding, ctx->n, embedding,
                               embedding};
-    op_norm(ctx, &rows, model->global[ROLE_OUTPUT_NORM], model->global[ROLE_OUTPUT_NORM_BIAS]);
+    op_norm(ctx, &rows, model->global[GLOBAL_OUTPUT_NORM],
+            model->global[GLOBAL_OUTPUT_NORM_BIAS]);
     ctx->wanted += ctx->n;
 }
 
@@ -257,7 +260,7 @@ static enum gguf_status check_token(const struct model_context *ctx,
                                     struct gguf_error *err)
 {
     uint32_t sequence = batch->sequences ? batch->sequences[i] : 0;
-    uint64_t vocab = ctx->model->global[ROLE_TOKEN_EMBD]->rows;
+    uint64_t vocab = ctx->model->global[GLOBAL_TOKEN_EMBD]->rows;
     if (batch->tokens[i] >= vocab)
         return gguf_fail(err, GGUF_ERR_ARGUMENT, GGUF_NO_OFFSET,
                          "token %zu of the batch is %u, the vocabulary has %llu", i,
@@ -371,7 +374,7 @@ enum gguf_status model_logits(struct model_context *context, size_t first, size_
                               float *logits, struct gguf_error *err)
 {
     const struct model *model = context->model;
-    const struct model_weight *output = model->global[ROLE_OUTPUT];
+    const struct model_weight *output = model->global[GLOBAL_OUTPUT];
     size_t embedding = model->h.embedding, vocab = (size_t)output->rows;
     if (first > context->wanted || n > context->wanted - first)
         return gguf_fail(err, GGUF_ERR_ARGUMENT, GGUF_NO_OFFSET,
@@ -383,7 +386,7 @@ enum gguf_status model_logits(struct model_context *context, size_t first, size_
         struct model_product product = {output, 0, out, vocab};
         model_multiply(context, context->hidden + (first + done) * embedding, part, &product,
                        1);
-        op_add_bias(context, out, part, vocab, model->global[ROLE_OUTPUT_BIAS]);
+        op_add_bias(context, out, part, vocab, model->global[GLOBAL_OUTPUT_BIAS]);
         scale_logits(context, out, part * vocab);
     }
     return GGUF_OK;

@@ -57,7 +57,6 @@ static const struct u32_key u32_keys[] = {
     U32("ssm.conv_kernel", ssm_conv_kernel, 0, 1 << 16, false),
     U32("ssm.inner_size", ssm_inner_size, 0, 1 << 24, false),
     U32("ssm.state_size", ssm_state_size, 0, 1 << 20, false),
-    U32("ssm.time_step_rank", ssm_time_step_rank, 0, 1 << 24, false),
     U32("ssm.group_count", ssm_group_count, 0, 1 << 16, false),
     U32("wkv.head_size", wkv_head_size, 0, 1 << 16, false),
     U32("token_shift_count", token_shift_count, 0, 1 << 10, false),

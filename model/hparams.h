@@ -101,7 +101,6 @@ struct model_hparams {
     uint32_t ssm_conv_kernel;
     uint32_t ssm_inner_size;
     uint32_t ssm_state_size;
-    uint32_t ssm_time_step_rank;
     uint32_t ssm_group_count;
     uint32_t wkv_head_size;
     uint32_t token_shift_count;

@@ -24,19 +24,21 @@ struct model_weight {
 };
 
 /* What a tensor is in the network; the names are in the table of weights.c. */
-enum model_role {
-    ROLE_TOKEN_EMBD,
-    ROLE_POSITION_EMBD,
-    ROLE_OUTPUT_NORM,
-    ROLE_OUTPUT_NORM_BIAS,
-    ROLE_OUTPUT,
-    ROLE_OUTPUT_BIAS,
-    ROLE_ROPE_FREQS,
-    ROLE_ROPE_LONG,
-    ROLE_ROPE_SHORT,
-    ROLE_GLOBAL_COUNT,
+enum model_global_role {
+    GLOBAL_TOKEN_EMBD,
+    GLOBAL_POSITION_EMBD,
+    GLOBAL_OUTPUT_NORM,
+    GLOBAL_OUTPUT_NORM_BIAS,
+    GLOBAL_OUTPUT,
+    GLOBAL_OUTPUT_BIAS,
+    GLOBAL_ROPE_FREQS,
+    GLOBAL_ROPE_LONG,
+    GLOBAL_ROPE_SHORT,
+    GLOBAL_COUNT
+};
 
-    ROLE_ATTN_NORM = 0,
+enum model_layer_role {
+    ROLE_ATTN_NORM,
     ROLE_ATTN_NORM_BIAS,
     ROLE_ATTN_NORM_2,
     ROLE_ATTN_NORM_2_BIAS,
@@ -79,11 +81,11 @@ enum model_role {
     ROLE_GATE_SHARED,
     ROLE_UP_SHARED,
     ROLE_DOWN_SHARED,
-    ROLE_LAYER_COUNT
+    ROLE_COUNT
 };
 
 struct model_layer {
-    struct model_weight *w[ROLE_LAYER_COUNT]; /* NULL where the layer has none */
+    struct model_weight *w[ROLE_COUNT]; /* NULL where the layer has none */
 };
 
 struct model {
@@ -97,7 +99,7 @@ struct model {
     int threads;
     struct model_weight *weights; /* all of them */
     size_t n_weights;
-    struct model_weight *global[ROLE_GLOBAL_COUNT];
+    struct model_weight *global[GLOBAL_COUNT];
     struct model_layer *layers;
 };
 
@@ -219,9 +221,7 @@ void model_attend(struct model_context *ctx, uint32_t il);
 /* Appends ctx->k and ctx->v to the cache of layer il. */
 void cache_store(struct model_context *ctx, uint32_t il);
 
-/* One half of a layer each: fills ctx->added. */
-void step_attention(struct model_context *ctx, uint32_t il, const float *in);
-void step_feed_forward(struct model_context *ctx, uint32_t il, const float *in);
+/* The feed-forward part of a layer with experts: fills ctx->added. */
 void step_experts(struct model_context *ctx, uint32_t il, const float *in);
 
 /* Rows of `length` elements each, from x to y; x may be y. `stride` elements from row to

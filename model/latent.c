@@ -54,7 +54,8 @@ static struct latent divide(struct model_context *ctx, uint32_t il)
     return l;
 }
 
-static void multiply(const struct latent *l, const float *x, enum model_role role, float *y)
+static void multiply(const struct latent *l, const float *x, enum model_layer_role role,
+                     float *y)
 {
     const struct model_weight *w = l->layer->w[role];
     struct model_product product = {w, 0, y, (size_t)w->rows};

@@ -128,7 +128,7 @@ bool model_memory_kv_type(uint32_t type)
 
 static uint64_t sequence_cells(const struct memory_run *run)
 {
-    uint64_t each = run->context / (run->sequences ? run->sequences : 1);
+    uint64_t each = run->context / run->sequences;
     return padded(each ? each : 1,
                   run->flash_attention ? run->engine->pad_flash : run->engine->pad);
 }
@@ -442,6 +442,21 @@ static uint64_t scaled(uint64_t bytes, double factor)
     return product < (double)MEMORY_MAX ? (uint64_t)product : MEMORY_MAX;
 }
 
+static struct memory_range around(uint64_t expected, double least, double most)
+{
+    return (struct memory_range){scaled(expected, least), expected, scaled(expected, most)};
+}
+
+/*
+ * How far logged buffers are from the formula, as factors of what is expected: the rows of
+ * docs/accuracy.md, "Compute buffers".
+ */
+#define PLAIN_LEAST  0.98 /* dense model, one device, published */
+#define PLAIN_MOST   1.15 /* likewise, and llama.cpp 2026-09 on a CPU */
+#define FUSED_LEAST  0.7  /* llama.cpp 2026-09 on a CPU: flash attention, few logits */
+#define OTHERS_LEAST 0.6  /* experts, MLA or several GPUs, published */
+#define OTHERS_MOST  1.6
+
 struct memory_range model_memory_compute(const struct model_hparams *h,
                                          const struct memory_run *run,
                                          const struct memory_share *share)
@@ -451,11 +466,11 @@ struct memory_range model_memory_compute(const struct model_hparams *h,
     uint64_t logits = share->output ? logits_bytes(h, run, share) : 0;
     uint64_t expected = larger(graph, logits);
     if (is_plain(h, share) && (logits >= graph || !run->flash_attention))
-        return (struct memory_range){scaled(expected, 0.98), expected, scaled(expected, 1.15)};
+        return around(expected, PLAIN_LEAST, PLAIN_MOST);
     if (is_plain(h, share))
-        return (struct memory_range){scaled(expected, 0.7), expected, scaled(expected, 1.15)};
+        return around(expected, FUSED_LEAST, PLAIN_MOST);
     /* the masks and copies are certain, the rest of the graph is less so */
-    return (struct memory_range){scaled(expected, 0.6), expected, scaled(expected, 1.6)};
+    return around(expected, OTHERS_LEAST, OTHERS_MOST);
 }
 
 struct memory_range model_memory_compute_host(const struct model_hparams *h,

@@ -44,7 +44,9 @@ enum gguf_status encoder_add(struct encoder *e, int32_t id)
     return token_list_add(e->list, id) ? GGUF_OK : gguf_fail_memory(e->err);
 }
 
-enum gguf_status encoder_add_byte(struct encoder *e, unsigned char byte)
+/* The token of one byte, or the unknown token, or nothing where there is neither: some
+ * vocabularies have no token for control characters. */
+static enum gguf_status add_byte(struct encoder *e, unsigned char byte)
 {
     int32_t id = e->t->byte_token[byte];
     if (id == TOKENIZER_NONE)
@@ -156,7 +158,7 @@ static enum gguf_status append(struct encoder *e, const struct symbol *symbol)
         return encoder_add(e, symbol->id);
     enum gguf_status status = GGUF_OK;
     for (uint32_t i = 0; i < symbol->size && status == GGUF_OK; i++)
-        status = encoder_add_byte(e, e->word[symbol->start + i]);
+        status = add_byte(e, e->word[symbol->start + i]);
     return status;
 }
 

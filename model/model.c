@@ -84,18 +84,3 @@ const struct model_hparams *model_hparams(const struct model *model)
 {
     return &model->h;
 }
-
-const struct gguf *model_gguf(const struct model *model)
-{
-    return model->gguf;
-}
-
-uint64_t model_weight_bytes(const struct model *model)
-{
-    uint64_t bytes = 0;
-    for (size_t i = 0; i < model->n_weights; i++) {
-        const struct model_weight *w = &model->weights[i];
-        bytes += w->row_bytes * w->rows * w->experts;
-    }
-    return bytes;
-}

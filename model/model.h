@@ -87,10 +87,6 @@ enum gguf_status model_open(struct model **out, const struct gguf *gguf,
 void model_close(struct model *model);
 
 const struct model_hparams *model_hparams(const struct model *model);
-const struct gguf *model_gguf(const struct model *model);
-
-/* Bytes of the weights in memory, mapped ones included. */
-uint64_t model_weight_bytes(const struct model *model);
 
 /*
  * Uses other bytes for a tensor: the same shape, stored as `type`, `bytes` being

@@ -90,7 +90,7 @@ static void to_integers(const float *x, size_t n, float inverse, int8_t *q)
         float shifted = x[i] * inverse + 12582912.0f; /* 1.5 * 2^23 */
         int32_t bits;
         memcpy(&bits, &shifted, sizeof bits);
-        bits -= 0x4b400000;
+        bits -= 0x4b400000; /* those of 1.5 * 2^23 */
         q[i] = (int8_t)(bits > 127 ? 127 : bits);
     }
 }

@@ -71,10 +71,10 @@ static double yarn_magnitude(const struct model *model, double factor)
 static const float *frequency_factors(const struct model_context *ctx)
 {
     const struct model *model = ctx->model;
-    enum model_role role =
-        ctx->n_ctx > model->h.rope.original_context ? ROLE_ROPE_LONG : ROLE_ROPE_SHORT;
-    if (model->global[ROLE_ROPE_FREQS])
-        role = ROLE_ROPE_FREQS;
+    enum model_global_role role =
+        ctx->n_ctx > model->h.rope.original_context ? GLOBAL_ROPE_LONG : GLOBAL_ROPE_SHORT;
+    if (model->global[GLOBAL_ROPE_FREQS])
+        role = GLOBAL_ROPE_FREQS;
     return model->global[role] ? model->global[role]->vector : NULL;
 }
 

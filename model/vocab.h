@@ -125,9 +125,6 @@ enum gguf_status encoder_merge(struct encoder *e, struct gguf_str word,
                                const struct merge_rule *rule);
 
 enum gguf_status encoder_add(struct encoder *e, int32_t id);
-/* The token of one byte, or the unknown token, or nothing where there is neither: some
- * vocabularies have no token for control characters. */
-enum gguf_status encoder_add_byte(struct encoder *e, unsigned char byte);
 /* Appends to the scratch text. */
 enum gguf_status encoder_scratch(struct encoder *e, const char *bytes, size_t size);
 

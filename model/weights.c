@@ -40,34 +40,36 @@ enum dim {
 
 /* Conditions besides the traits of the architecture, in the same mask. */
 enum {
-    COND_SPLIT = 1 << 20,    /* attn_q, attn_k, attn_v */
-    COND_FUSED = 1 << 21,    /* attn_qkv */
-    COND_DENSE = 1 << 22,    /* a layer without experts */
-    COND_EXPERTS = 1 << 23,  /* a layer with experts */
-    COND_Q_RANK = 1 << 24,   /* MLA with compressed queries */
-    COND_Q_FULL = 1 << 25,   /* MLA without */
-    COND_ABSORBED = 1 << 26, /* MLA with attn_k_b and attn_v_b */
-    COND_JOINED = 1 << 27,   /* MLA with attn_kv_b */
-    COND_FACTORS = 1 << 28   /* may be there: factors of RoPE frequencies */
+    COND_SPLIT = TRAIT_END,         /* attn_q, attn_k, attn_v */
+    COND_FUSED = TRAIT_END << 1,    /* attn_qkv */
+    COND_DENSE = TRAIT_END << 2,    /* a layer without experts */
+    COND_EXPERTS = TRAIT_END << 3,  /* a layer with experts */
+    COND_Q_RANK = TRAIT_END << 4,   /* MLA with compressed queries */
+    COND_Q_FULL = TRAIT_END << 5,   /* MLA without */
+    COND_ABSORBED = TRAIT_END << 6, /* MLA with attn_k_b and attn_v_b */
+    COND_JOINED = TRAIT_END << 7,   /* MLA with attn_kv_b */
+    COND_FACTORS = TRAIT_END << 8   /* may be there: factors of RoPE frequencies */
 };
+_Static_assert(TRAIT_EXPERT_BIAS < TRAIT_END && TRAIT_END <= 1 << 22,
+               "traits and conditions fit a mask side by side");
 
 struct tensor_row {
-    int role;
+    int role;         /* enum model_global_role or enum model_layer_role */
     const char *name; /* after "blk.N." for tensors of a layer */
     unsigned needs;   /* there if all of these hold; optional if one of them is */
     enum dim ne[3];
 };
 
 static const struct tensor_row global_rows[] = {
-    {ROLE_TOKEN_EMBD, "token_embd.weight", 0, {DIM_EMBD, DIM_VOCAB}},
-    {ROLE_POSITION_EMBD, "position_embd.weight", TRAIT_POSITIONS, {DIM_EMBD, DIM_CONTEXT}},
-    {ROLE_OUTPUT_NORM, "output_norm.weight", 0, {DIM_EMBD}},
-    {ROLE_OUTPUT_NORM_BIAS, "output_norm.bias", TRAIT_NORM_BIAS, {DIM_EMBD}},
-    {ROLE_OUTPUT, "output.weight", TRAIT_OUTPUT, {DIM_EMBD, DIM_VOCAB}},
-    {ROLE_OUTPUT_BIAS, "output.bias", TRAIT_OUTPUT_BIAS, {DIM_VOCAB}},
-    {ROLE_ROPE_FREQS, "rope_freqs.weight", COND_FACTORS, {DIM_ROPE}},
-    {ROLE_ROPE_LONG, "rope_factors_long.weight", COND_FACTORS, {DIM_ROPE}},
-    {ROLE_ROPE_SHORT, "rope_factors_short.weight", COND_FACTORS, {DIM_ROPE}},
+    {GLOBAL_TOKEN_EMBD, "token_embd.weight", 0, {DIM_EMBD, DIM_VOCAB}},
+    {GLOBAL_POSITION_EMBD, "position_embd.weight", TRAIT_POSITIONS, {DIM_EMBD, DIM_CONTEXT}},
+    {GLOBAL_OUTPUT_NORM, "output_norm.weight", 0, {DIM_EMBD}},
+    {GLOBAL_OUTPUT_NORM_BIAS, "output_norm.bias", TRAIT_NORM_BIAS, {DIM_EMBD}},
+    {GLOBAL_OUTPUT, "output.weight", TRAIT_OUTPUT, {DIM_EMBD, DIM_VOCAB}},
+    {GLOBAL_OUTPUT_BIAS, "output.bias", TRAIT_OUTPUT_BIAS, {DIM_VOCAB}},
+    {GLOBAL_ROPE_FREQS, "rope_freqs.weight", COND_FACTORS, {DIM_ROPE}},
+    {GLOBAL_ROPE_LONG, "rope_factors_long.weight", COND_FACTORS, {DIM_ROPE}},
+    {GLOBAL_ROPE_SHORT, "rope_factors_short.weight", COND_FACTORS, {DIM_ROPE}},
 };
 
 static const struct tensor_row layer_rows[] = {
@@ -434,8 +436,8 @@ enum gguf_status weights_load(struct model *model, struct gguf_error *err)
         status = load_row(&l, &global_rows[i], "", model->global);
     for (uint32_t il = 0; il < layers && status == GGUF_OK; il++)
         status = load_layer(&l, il);
-    if (!model->global[ROLE_OUTPUT])
-        model->global[ROLE_OUTPUT] = model->global[ROLE_TOKEN_EMBD];
+    if (!model->global[GLOBAL_OUTPUT])
+        model->global[GLOBAL_OUTPUT] = model->global[GLOBAL_TOKEN_EMBD];
     return status;
 }
 

@@ -13,9 +13,12 @@
 static inline float fast_exp(float x)
 {
     const float magic = 12582912.0f; /* 1.5 * 2^23: rounds to an integer */
+    const uint32_t magic_bits = 0x4b400000;
     float clamped = x < -87.0f ? -87.0f : x > 88.0f ? 88.0f : x;
     float shifted = fmaf(clamped, 1.44269504f, magic);
     float n = shifted - magic;
+    /* 0.693359375 - 2.12194440e-4 = ln 2 in two parts (Cephes expf): the first is exact in
+     * n * c. */
     float r = fmaf(n, -0.693359375f, clamped);
     r = fmaf(n, 2.12194440e-4f, r);
     float p = 1.0f / 720.0f;
@@ -27,7 +30,7 @@ static inline float fast_exp(float x)
     p = fmaf(p, r, 1.0f);
     int32_t bits, exponent;
     memcpy(&bits, &shifted, sizeof bits);
-    exponent = (int32_t)(((uint32_t)bits - 0x4b400000u + 127u) << 23);
+    exponent = (int32_t)(((uint32_t)bits - magic_bits + 127u) << 23);
     float scale;
     memcpy(&scale, &exponent, sizeof scale);
     return x < -87.0f ? 0.0f : p * scale;

@@ -99,14 +99,14 @@ static struct work work_of(const struct model *model)
 {
     struct work work = {attention_operations(model), 0.0};
     for (uint32_t il = 0; il < model_layers(model); il++)
-        for (size_t role = 0; role < ROLE_LAYER_COUNT; role++) {
+        for (size_t role = 0; role < ROLE_COUNT; role++) {
             const struct model_weight *w = model->layers[il].w[role];
             bool routed = role >= ROLE_GATE_EXPS && role <= ROLE_DOWN_EXPS;
             double used =
                 routed && w ? model->h.layer[il].experts_used / (double)w->experts : 1;
             add_products(model, w, used * CHUNK, &work);
         }
-    add_products(model, model->global[ROLE_OUTPUT], WANTED, &work);
+    add_products(model, model->global[GLOBAL_OUTPUT], WANTED, &work);
     return work;
 }
 

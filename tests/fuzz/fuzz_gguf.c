@@ -94,8 +94,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     return 0;
 }
 
-/* ---- Seeds: a model of llama's shape with each kind of vocabulary ---------------------------
- */
+/* ---- Seeds ------------------------------------------------------------------------------- */
 
 static void add_array(struct tiny *t, const char *key, enum gguf_value_type item, size_t n)
 {
@@ -145,28 +144,71 @@ static void add_vocabulary(struct tiny *t, const char *kind)
     tiny_text(t, "a b");
 }
 
-static void add_model(struct tiny *t)
+static void add_number(struct tiny *t, const char *architecture, const char *suffix,
+                       uint32_t number)
 {
+    char key[96];
+    (void)snprintf(key, sizeof key, "%s.%s", architecture, suffix);
+    tiny_u32(t, key, number);
+}
+
+static void add_model(struct tiny *t, const char *architecture)
+{
+    static const struct {
+        const char *architecture; /* NULL: all */
+        const char *suffix;
+        uint32_t number;
+    } keys[] = {
+        {NULL, "block_count", 3},
+        {NULL, "context_length", 64},
+        {NULL, "embedding_length", 32},
+        {NULL, "feed_forward_length", 32},
+        {NULL, "attention.head_count", 2},
+        {"gemma3", "nextn_predict_layers", 1},
+        {"gemma3", "attention.sliding_window", 16},
+        {"gemma3", "attention.sliding_window_pattern", 2},
+        {"gemma3", "attention.key_length_swa", 8},
+        {"gemma3", "attention.value_length_swa", 8},
+        {"gemma3", "rope.dimension_count_swa", 8},
+        {"deepseek2", "attention.q_lora_rank", 8},
+        {"deepseek2", "attention.kv_lora_rank", 8},
+        {"deepseek2", "attention.key_length_mla", 16},
+        {"deepseek2", "attention.value_length_mla", 16},
+        {"deepseek2", "rope.dimension_count", 4},
+        {"deepseek2", "expert_count", 4},
+        {"deepseek2", "expert_used_count", 2},
+        {"deepseek2", "leading_dense_block_count", 1},
+    };
     const uint64_t ne[3] = {32, 2, 1};
-    tiny_string(t, "general.architecture", "llama");
-    tiny_u32(t, "llama.block_count", 1);
-    tiny_u32(t, "llama.context_length", 64);
-    tiny_u32(t, "llama.embedding_length", 32);
-    tiny_u32(t, "llama.feed_forward_length", 32);
-    tiny_u32(t, "llama.attention.head_count", 2);
+    const uint32_t eps = 0x3727c5ac; /* 1e-5 */
+    char key[96];
+    tiny_string(t, "general.architecture", architecture);
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        if (!keys[i].architecture || strcmp(keys[i].architecture, architecture) == 0)
+            add_number(t, architecture, keys[i].suffix, keys[i].number);
+    (void)snprintf(key, sizeof key, "%s.attention.layer_norm_rms_epsilon", architecture);
+    tiny_text(t, key);
+    tiny_put(t, GGUF_VALUE_F32, 4);
+    tiny_put(t, eps, 4);
+    t->keys++;
     tiny_tensor(t, "token_embd.weight", GGUF_F32, ne, NULL);
     tiny_tensor(t, "blk.0.attn_q.weight", GGUF_Q4_0, ne, NULL);
 }
 
+/* One of each kind of vocabulary and of each group of keys. */
 size_t fuzz_seed(size_t index, uint8_t *out)
 {
-    static const char *const kinds[] = {"gpt2", "llama", "bert"};
+    static const char *const kinds[][2] = {{"gpt2", "llama"},
+                                           {"llama", "llama"},
+                                           {"bert", "llama"},
+                                           {"llama", "gemma3"},
+                                           {"gpt2", "deepseek2"}};
     static struct tiny t;
     memset(&t, 0, sizeof t);
     if (index >= sizeof kinds / sizeof kinds[0])
         return 0;
-    add_vocabulary(&t, kinds[index]);
-    add_model(&t);
+    add_vocabulary(&t, kinds[index][0]);
+    add_model(&t, kinds[index][1]);
     tiny_finish(&t);
     memcpy(out, t.file, t.file_size);
     return t.file_size;

@@ -3,6 +3,7 @@
  * name in tokenizer.ggml.pre, and the ids that llama-tokenize (2026-09) gives then.
  */
 #include "model/tokenizer.h"
+#include "model/vocab.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -223,8 +224,23 @@ static void words_of_each(void **state)
     free(file);
 }
 
+/* A tokenizer has room for PRE_PATTERNS compiled patterns. */
+static void rows_are_short(void **state)
+{
+    (void)state;
+    const struct pre_tokenizer *row;
+    for (size_t i = 0; (row = pre_tokenizer_at(i)); i++) {
+        size_t n = 0;
+        while (row->patterns[n])
+            n++;
+        if (n > PRE_PATTERNS)
+            fail_msg("%s has %zu patterns", row->name, n);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(words_of_each)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(words_of_each),
+                                       cmocka_unit_test(rows_are_short)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -526,6 +526,24 @@ static void pieces_say_how_long_they_are(void **state)
     raw_free(&r);
 }
 
+/* What the file says of BOS, and what is usual of EOS where it says nothing. */
+static void special_tokens_around_a_text(void **state)
+{
+    (void)state;
+    const struct small *const kinds[] = {&spm, &wpm};
+    for (size_t i = 0; i < 2; i++) {
+        struct raw r = {0};
+        struct gguf *model = make(&r, kinds[i]);
+        struct tokenizer *t;
+        assert_int_equal(tokenizer_open(&t, model, NULL), GGUF_OK);
+        assert_int_equal(tokenizer_adds_bos(t), kinds[i]->add_bos);
+        assert_int_equal(tokenizer_adds_eos(t), kinds[i] == &wpm);
+        tokenizer_close(t);
+        gguf_close(model);
+        raw_free(&r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -550,6 +568,7 @@ int main(void)
         cmocka_unit_test(long_runs),
         cmocka_unit_test(decoding_gives_the_text_back),
         cmocka_unit_test(pieces_say_how_long_they_are),
+        cmocka_unit_test(special_tokens_around_a_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -197,7 +197,6 @@ struct tensor_stats {
     double min, max, mean; /* of the finite values */
     double squares;        /* sum of squared distances from the mean */
 };
-double stats_std(const struct tensor_stats *stats);
 
 /* One entry for each tensor of the selection, to free; NULL after an error, which is
  * reported. */

@@ -9,7 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-double stats_std(const struct tensor_stats *stats)
+static double stats_std(const struct tensor_stats *stats)
 {
     return stats->finite ? sqrt(stats->squares / (double)stats->finite) : 0;
 }

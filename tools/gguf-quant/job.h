@@ -12,7 +12,6 @@ struct words {
     const char **word;
     size_t n;
 };
-void words_add(struct words *words, const char *word);
 
 /* What the command line asks for. */
 struct request {

@@ -104,7 +104,7 @@ static const struct cli_program program = {
     .examples = examples,
 };
 
-void words_add(struct words *words, const char *word)
+static void words_add(struct words *words, const char *word)
 {
     words->word = cli_grow(words->word, words->n + 1, sizeof *words->word);
     words->word[words->n++] = word;

@@ -44,7 +44,7 @@ static const struct quality qualities[] = {
     {"IQ1_S", 2.211278, 8.3231},
 };
 
-const struct quality *quality_find(const char *mix)
+static const struct quality *quality_find(const char *mix)
 {
     for (size_t i = 0; i < sizeof qualities / sizeof qualities[0]; i++) {
         if (strcmp(mix, qualities[i].mix) == 0)

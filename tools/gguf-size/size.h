@@ -198,7 +198,6 @@ struct quality {
     double divergence; /* mean Kullback-Leibler divergence from F16 */
     double perplexity; /* growth, 0.03 is 3 % */
 };
-const struct quality *quality_find(const char *mix);
 /* Above this divergence a smaller model with more bits is better. */
 #define QUALITY_LIMIT 0.15 /* between Q3_K_M and Q3_K_S; arXiv:2212.09720 */
 
