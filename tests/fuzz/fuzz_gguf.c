@@ -112,8 +112,8 @@ static const char *const tokens[] = {"<unk>",
                                      "b",
                                      "ab",
                                      "\xe2\x96\x81",
-                                     "\xe2\x96\x81"
-                                     "a",
+                                     ("\xe2\x96\x81"
+                                      "a"),
                                      "e",
                                      "l",
                                      "o",
