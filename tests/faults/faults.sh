@@ -1,6 +1,6 @@
 #!/bin/sh
-# Failing calls (run.sh), signals (signals.sh, resume.sh): the writer alone, and the programs that
-# write.
+# Failing calls (run.sh), signals (signals.sh, resume.sh, begun.sh): the writer alone, and the
+# programs that write.
 cd "$(dirname "$0")/../.." || exit 2
 : "${BUILD:=build}"
 case $BUILD in /*) ;; *) BUILD=$PWD/$BUILD ;; esac
@@ -13,6 +13,12 @@ tests/faults/signals.sh gguf-quant "$dir/q" "$BUILD/gguf-quant" --force -q -t 2 
 seq 1 1000 >"$dir/ids"
 tests/faults/signals.sh gguf-eval "$dir/e" "$BUILD/gguf-eval" -q --tokens "$dir/ids" \
   --logits "$dir/e/out" fixtures/shakespeare-f16.gguf || bad=1
+tests/faults/begun.sh gguf-quant "$dir/b" "$BUILD/gguf-quant" -q -t 1 --cpu scalar --force \
+  fixtures/shakespeare-f16.gguf "$dir/b/out.gguf" Q4_K_M || bad=1
+tests/faults/begun.sh gguf-eval "$dir/b" "$BUILD/gguf-eval" -q --tokens "$dir/ids" \
+  --logits "$dir/b/out" fixtures/shakespeare-f16.gguf || bad=1
+tests/faults/begun.sh gguf-imatrix "$dir/b" "$BUILD/gguf-imatrix" -q -t 1 --chunk 64 --save-every 1 \
+  --chunks 12 -f fixtures/shakespeare-heldout.txt -o "$dir/b/out.gguf" fixtures/shakespeare-f16.gguf || bad=1
 tests/faults/resume.sh || bad=1
 [ -e "$BUILD/faultio.so" ] || { echo "not ok faults: faultio.so is not built: make test" && exit 1; }
 LD_PRELOAD=$BUILD/faultio.so FAULT_CALL=malloc FAULT_AT=1 FAULT_MARK=$dir/mark ls >/dev/null 2>&1

@@ -4,6 +4,7 @@
  * that can be made again, unless it is an input.
  */
 #include "tools/gguf-eval/eval.h"
+#include "tools/common/signals.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -27,28 +28,18 @@ static void on_signal(int number)
     raise(number);
 }
 
-static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
-
-static void catch_signals(void (*handler)(int))
-{
-    struct sigaction action = {.sa_handler = handler};
-    sigemptyset(&action.sa_mask);
-    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
-        sigaction(signals[i], &action, NULL);
-}
-
 /* However the program ends, there is no temporary file left. */
 static void guard_unfinished(void)
 {
     atexit(remove_unfinished);
-    catch_signals(on_signal);
+    signals_catch(on_signal);
 }
 
 /* From here on it is too late to interrupt: a program that a signal ended has written
  * nothing. */
 static bool give_name(const char *path)
 {
-    catch_signals(SIG_IGN);
+    signals_catch(SIG_IGN);
     bool named = gguf_hidden_place(unfinished, path) == 0;
     if (named) {
         free(unfinished);
@@ -78,13 +69,13 @@ static FILE *open_beside(const char *path)
     char *name = gguf_hidden_name(path, "tmp");
     if (!name)
         cli_die_memory();
+    guard_unfinished();
     int fd = gguf_hidden_create(name, path);
     if (fd < 0) {
         free(name);
         return NULL;
     }
     unfinished = name;
-    guard_unfinished();
     return fdopen(fd, "wb");
 }
 

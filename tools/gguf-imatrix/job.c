@@ -1,5 +1,6 @@
 /* One run: merge, go on with an older output, evaluate, save. */
 #include "tools/gguf-imatrix/imatrix.h"
+#include "tools/common/signals.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -45,15 +46,6 @@ static void on_signal(int number)
     if (caught_signal && !is_saving)
         _exit(128 + number);
     caught_signal = number;
-}
-
-static void catch_signals(void)
-{
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-    struct sigaction action = {.sa_handler = on_signal};
-    sigemptyset(&action.sa_mask);
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
-        sigaction(numbers[i], &action, NULL);
 }
 
 static void save(const struct job *job)
@@ -213,7 +205,8 @@ int job_run(struct job *job, const struct request *request)
     if (request->calibration.text)
         calibration_open(&job->calibration, &request->calibration, job->tally);
     take_inputs(job);
-    catch_signals();
+    if (request->output)
+        signals_catch(on_signal);
     if (request->calibration.text)
         evaluate(job);
     if (request->output && (job->done > job->start || !request->calibration.text))

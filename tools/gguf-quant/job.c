@@ -1,6 +1,7 @@
 /* One run: open, plan, check, quantize, verify. */
 #include "tools/gguf-quant/job.h"
 #include "tools/common/calibrate.h"
+#include "tools/common/signals.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -336,13 +337,9 @@ static void on_exit_abandon(void)
 
 static void catch_signals(struct gguf_writer *writer)
 {
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-    struct sigaction action = {.sa_handler = on_signal};
-    sigemptyset(&action.sa_mask);
     writer_to_abandon = writer;
     atexit(on_exit_abandon);
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
-        sigaction(numbers[i], &action, NULL);
+    signals_catch(on_signal);
 }
 
 /* What a person sees while it runs. */
