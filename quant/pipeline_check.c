@@ -60,13 +60,14 @@ static enum gguf_status check_importance(const struct gguf *model, const struct 
                                          const struct quant_importance *importance,
                                          struct gguf_error *err)
 {
+    const uint64_t matrices = t->ne[2] * t->ne[3];
     if (!importance || quant_importance_fits(importance, t))
         return GGUF_OK;
     return gguf_fail(err, GGUF_ERR_DATA, GGUF_NO_OFFSET,
                      "%s: tensor %s has %llu columns in %llu matrices, but its importance has "
                      "%llu in %llu: the importance matrix is for another model",
                      quant_path_of(model, t), gguf_text(t->name).text,
-                     (unsigned long long)t->ne[0], (unsigned long long)(t->ne[2] * t->ne[3]),
+                     (unsigned long long)t->ne[0], (unsigned long long)matrices,
                      (unsigned long long)importance->columns,
                      (unsigned long long)importance->experts);
 }
