@@ -102,7 +102,7 @@ LANES_OP void add_square(const struct kernel_rows *t, const struct row_type type
     }
     lanes_turn(square);
 #pragma GCC unroll 16
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < QUANT_LANES && i < n; i++)
         *sum = lanes_fma(lanes_all(t->x[j + i]), square[i], *sum);
 }
 
