@@ -163,6 +163,12 @@ struct gguf *open_file(const char *path, unsigned flags)
     return gguf;
 }
 
+void refuse_model(const char *output, const struct gguf *model)
+{
+    for (size_t i = 0; i < gguf_file_count(model); i++)
+        cli_refuse_input(output, gguf_file_at(model, i)->path);
+}
+
 struct tokenizer *open_tokenizer(const struct gguf *gguf, const char *path)
 {
     struct tokenizer *tokenizer;

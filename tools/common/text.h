@@ -34,6 +34,8 @@ uint64_t parse_chunks(const char *value);
  * with the contents of a file is said without its name. */
 void die_of(const char *name, const struct gguf_error *err) CLI_NORETURN;
 struct gguf *open_file(const char *path, unsigned flags);
+/* cli_refuse_input for every file of a model: the shards of a set too. */
+void refuse_model(const char *output, const struct gguf *model);
 /* The tokenizer of a file; a message and exit 2 where it has none. */
 struct tokenizer *open_tokenizer(const struct gguf *gguf, const char *path);
 

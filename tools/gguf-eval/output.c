@@ -59,8 +59,11 @@ static void check_path(const char *path, const struct request *r)
         cli_die("%s: is a folder", path);
     for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++)
         cli_refuse_input(path, inputs[i]);
-    for (int i = 0; i < r->n_files; i++)
-        cli_refuse_input(path, r->files[i]);
+    for (int i = 0; i < r->n_files; i++) {
+        struct gguf *model = open_file(r->files[i], 0);
+        refuse_model(path, model);
+        gguf_close(model);
+    }
 }
 
 /* A hidden file beside `path`; NULL with errno. */

@@ -32,7 +32,11 @@ static void check_output(const struct request *r)
         return;
     if (!S_ISREG(out.st_mode))
         cli_die("%s: cannot be written: not a regular file", r->output);
-    cli_refuse_input(r->output, r->calibration.model);
+    if (r->calibration.model) {
+        struct gguf *model = open_file(r->calibration.model, 0);
+        refuse_model(r->output, model);
+        gguf_close(model);
+    }
     cli_refuse_input(r->output, r->calibration.text);
     for (size_t i = 0; i < r->n_inputs; i++)
         cli_refuse_input(r->output, r->inputs[i]);

@@ -239,8 +239,7 @@ static void declare_output(struct job *job)
 /* An output that is one of the inputs would be destroyed by its own making. */
 static void refuse_input_as_output(const struct job *job, const char *output)
 {
-    for (size_t i = 0; i < gguf_file_count(job->model); i++)
-        cli_refuse_input(output, gguf_file_at(job->model, i)->path);
+    refuse_model(output, job->model);
     cli_refuse_input(output, job->request->imatrix);
     cli_refuse_input(output, job->request->calibrate);
 }
